@@ -1,0 +1,123 @@
+import * as os from 'node:os'
+import { systemClock } from '../core/base/clock.ts'
+import type { Log } from '../core/base/log.ts'
+import { Metrics } from '../core/base/metrics.ts'
+import type { Running } from '../core/daemon/lifecycle.ts'
+import { openSpool } from '../core/daemon/open-spool.ts'
+import { serveStatus } from '../core/daemon/status-socket.ts'
+import { ForwardDestination } from '../core/destinations/forward.ts'
+import { type Identity, loadIdentity } from '../core/identity/identity.ts'
+import { identityProblems } from '../core/identity/problems.ts'
+import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
+import { Intake } from '../core/pipeline/intake.ts'
+import { InternalSource } from '../core/pipeline/internal.ts'
+import { Loss } from '../core/pipeline/loss.ts'
+import { type Source, UnixDatagramSource } from '../core/pipeline/unix-datagram.ts'
+import { UnixStreamSource } from '../core/pipeline/unix-stream.ts'
+import { describeCertificate } from '../core/transport/certificate.ts'
+import type { AgentOptions } from './options.ts'
+
+/** HOSTNAME of this host's messages. */
+export function hostnameOf(options: AgentOptions): string {
+  return options.hostname ?? (os.hostname().replace(/[^\x21-\x7e]/g, '-') || '-')
+}
+
+/**
+ * Starts the agent: spool, way to the relay, then the sources, so that nothing is taken in before there is a place for it.
+ * @throws {LoghopError} what cannot be opened; all that was opened before is closed again
+ */
+export async function startAgent(options: AgentOptions, log: Log, onFailure: (error: Error) => void): Promise<Running> {
+  const metrics = new Metrics()
+  const clock = systemClock
+  let identity = loadIdentity(options.identity)
+  tellProblems(identity, log)
+  const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
+  const loss = new Loss(identity.name, log, clock)
+  const uplink = new ForwardDestination(
+    {
+      relays: options.relays.map(({ address, pin }) => ({ ...address, pin })),
+      balance: options.balance,
+      failbackMs: options.fail_back,
+      identity: () => identity,
+      describeIdentity: () => describeCertificate(identity.facts),
+    },
+    spool,
+    // What is sent on but not yet synced is safe: FORMAT.md, Streams and sequences.
+    spool.attach('uplink', false),
+    log,
+    metrics,
+    clock,
+  )
+  const intake = new Intake(spool, identity.name, loss, metrics, options.spool.compress)
+  const receiver: PayloadReceiver = (bytes, start, end, count, receivedUs) => intake.store(bytes, start, end, count, receivedUs)
+  const hostname = hostnameOf(options)
+  loss.recordWith((text) => intake.storeLoss(text, 'loghop-agent', hostname, clock))
+  const sources: Source[] = []
+  const startedMs = clock.monotonicMs()
+  const stopSources = async (): Promise<void> => {
+    for (const source of sources) await source.stop()
+  }
+  let stopStatus: () => void
+  try {
+    for (const source of options.sources) {
+      if (source === 'internal') sources.push(new InternalSource(log, 'loghop-agent', hostname, receiver, clock))
+      else if ('unix' in source) {
+        const { unix, mode, limit } = source
+        sources.push(new UnixDatagramSource({ path: unix, mode, limitBytes: limit, hostname }, receiver, metrics, onFailure))
+      } else {
+        const { 'unix-stream': path, mode, limit } = source
+        const stream = new UnixStreamSource({ path, mode, limitBytes: limit, hostname }, receiver, metrics, clock)
+        await stream.start()
+        sources.push(stream)
+      }
+    }
+    stopStatus = await serveStatus(options.spool.directory, () => ({
+      program: 'agent',
+      name: identity.name,
+      pid: process.pid,
+      uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+      certificate_valid_to: identity.facts.validTo.toISOString(),
+      problems: identityProblems(identity, Date.now()).map((problem) => `${problem.sentence}. ${problem.remedy}`),
+      sources: sources.map((source) => source.name),
+      spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
+      destinations: [uplink.status()],
+      loss: loss.totals(),
+      metrics: metrics.snapshot(),
+    }))
+  } catch (error) {
+    await stopSources()
+    loss.stop()
+    await close()
+    throw error
+  }
+  uplink.start()
+  log.info('started', `Agent ${identity.name} takes messages from ${sources.map((source) => source.name).join(', ')}`, { pid: process.pid })
+  return {
+    reload: () => {
+      try {
+        identity = loadIdentity(options.identity)
+        tellProblems(identity, log)
+        log.info('identity-loaded', `Identity read again: ${describeCertificate(identity.facts)}`, {})
+      } catch (error) {
+        log.error('identity-kept', `${(error as Error).message}. The identity in use is kept`, {})
+      }
+    },
+    stop: async (deadline) => {
+      stopStatus()
+      await stopSources()
+      loss.stop()
+      await uplink.stop(deadline)
+      await close()
+      log.info('stopped', 'Agent stopped', {
+        stored: metrics.get('messagesStored'),
+        forwarded: metrics.get('messagesForwarded'),
+        lost: loss.total,
+      })
+    },
+  }
+}
+
+function tellProblems(identity: Identity, log: Log): void {
+  for (const problem of identityProblems(identity, Date.now()))
+    log.error(`identity-${problem.kind}`, `${problem.sentence}. ${problem.remedy}`, {})
+}

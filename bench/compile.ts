@@ -1,0 +1,10 @@
+import { execFileSync } from 'node:child_process'
+import * as path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Builds one of the C programs beside this file. @returns the program */
+export function compile(directory: string, name: string): string {
+  const program = path.join(directory, name)
+  execFileSync('cc', ['-O2', '-o', program, fileURLToPath(new URL(`./${name}.c`, import.meta.url))])
+  return program
+}

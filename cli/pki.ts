@@ -1,0 +1,97 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { dayOf } from '../core/transport/certificate.ts'
+import { ISSUER_DAYS, LEAF_DAYS } from '../pki/policy.ts'
+
+// The authority itself is loaded when a command of it runs: the daemons start without it.
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value]
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('A whole number is needed.')
+  return Number(text)
+}
+
+async function init(options: { directory: string; name: string }): Promise<void> {
+  const { initAuthority } = await import('../pki/init.ts')
+  const { directory, root, issuer } = await initAuthority(options, Date.now())
+  print([
+    `Made the authority "${options.name}" in ${directory}`,
+    `  root    valid to ${dayOf(root.validTo)}  ${root.certificateSha256}`,
+    `  issuer  valid to ${dayOf(issuer.validTo)}  ${issuer.certificateSha256}`,
+    'Keep a copy of root.key.pem on a medium in a safe, then remove it here: issuing does not need it.',
+    `Next: loghop pki issue relay.example.com --role relay --directory ${directory} --out relay.example.com.identity`,
+  ])
+}
+
+interface IssueOptions {
+  role: string
+  san: string[]
+  speaksFor: string[]
+  days?: number
+  directory: string
+  out: string
+}
+
+async function issue(name: string, options: IssueOptions): Promise<void> {
+  const { issueIdentity } = await import('../pki/issue.ts')
+  const { facts, ...identity } = await issueIdentity({ name, ...options }, Date.now())
+  print([
+    `Issued ${identity.name} (${facts.role}) in ${identity.directory}`,
+    `  names       ${[...facts.names, ...facts.addresses].join(', ')}`,
+    ...(facts.speaksFor.length > 0 ? [`  speaks for  ${facts.speaksFor.join(', ')}`] : []),
+    `  valid to    ${dayOf(facts.validTo)}`,
+    `  pin         ${facts.certificateSha256}`,
+    `Next: copy the directory to ${identity.name}, owned by the user loghop runs as, and name it as "identity" in ${facts.role}.yaml`,
+  ])
+}
+
+const INIT_EXAMPLE = `
+Example:
+  $ loghop pki init --directory /var/lib/loghop-ca --name "Example Logs"
+
+Makes root.pem and root.key.pem (10 years), issuer.pem and issuer.key.pem (3 years; it signs the hosts), and issued.jsonl.
+It never overwrites anything.`
+
+const ISSUE_EXAMPLE = `
+Examples:
+  $ loghop pki issue web01.site1.example.com --role agent --directory /var/lib/loghop-ca --out web01.identity
+  $ loghop pki issue relay.site1.example.com --role relay --san 192.0.2.7 --san 2001:db8::7 \\
+      --speaks-for '*.site1.example.com' --directory /var/lib/loghop-ca --out relay.identity
+
+The key is made here: copy the directory over a channel you trust, and remove it here afterwards.
+A certificate lasts ${LEAF_DAYS} days unless --days says otherwise, and never longer than the issuer, which lasts ${ISSUER_DAYS} days.`
+
+/** Adds `pki init` and `pki issue` to the program. Their failures are LoghopErrors, for the caller to print. */
+export function registerPki(program: Command): void {
+  const pki = program.command('pki').description('the certificate authority: who may send, and who may receive')
+  pki
+    .command('init')
+    .description('make a certificate authority')
+    .requiredOption('--directory <dir>', 'where the authority will live; must not exist yet')
+    .requiredOption('--name <text>', 'its name, as certificates show it')
+    .addHelpText('after', INIT_EXAMPLE)
+    .action(init)
+  pki
+    .command('issue')
+    .description('make a key and a certificate for one host')
+    .argument('<name>', 'full name of the host; its messages are filed under it')
+    .requiredOption('--role <role>', 'agent (sends) or relay (receives, and may send on)')
+    .option('--san <dns-or-ip>', 'another name or address of the host; may be repeated', collect, [] as string[])
+    .option(
+      '--speaks-for <pattern>',
+      'names whose messages it may pass on: a name, *.domain or *; may be repeated',
+      collect,
+      [] as string[],
+    )
+    .option('--days <n>', `days until it expires, 1 to ${ISSUER_DAYS} (default: ${LEAF_DAYS})`, wholeNumber)
+    .requiredOption('--directory <dir>', 'the authority, as made by "pki init"')
+    .requiredOption('--out <dir>', 'where to put the identity; must not exist yet')
+    .addHelpText('after', ISSUE_EXAMPLE)
+    .action(issue)
+}

@@ -1,0 +1,39 @@
+import { type AgentOptions, agentOptions } from '../agent/options.ts'
+import { formatAddress } from '../core/base/address.ts'
+import { ConfigurationError, loadConfiguration } from '../core/base/configuration.ts'
+import { destinationName } from '../core/destinations/destination-name.ts'
+import { type RelayOptions, relayOptions } from '../relay/options.ts'
+
+/** Whose spool it is, and the cursors that a daemon with this configuration has. */
+export interface ConfiguredSpool {
+  readonly directory: string
+  readonly cursors: readonly string[]
+}
+
+/** Reads agent.yaml or relay.yaml. @throws {ConfigurationError} it is neither; of the two explanations the shorter one */
+export function loadConfiguredSpool(file: string): ConfiguredSpool {
+  let relay: RelayOptions
+  try {
+    relay = loadConfiguration(file, relayOptions)
+  } catch (asRelay) {
+    try {
+      return ofAgent(loadConfiguration(file, agentOptions))
+    } catch (asAgent) {
+      throw problemsOf(asAgent) <= problemsOf(asRelay) ? asAgent : asRelay
+    }
+  }
+  return { directory: relay.spool.directory, cursors: relay.destinations.map(cursorOf) }
+}
+
+function ofAgent(options: AgentOptions): ConfiguredSpool {
+  return { directory: options.spool.directory, cursors: ['uplink'] }
+}
+
+function cursorOf(destination: RelayOptions['destinations'][number]): string {
+  if ('files' in destination) return destinationName('files', destination.files)
+  return destinationName('forward', destination.forward.map(({ address }) => formatAddress(address)).join(','))
+}
+
+function problemsOf(error: unknown): number {
+  return error instanceof ConfigurationError ? error.problems.length : Number.POSITIVE_INFINITY
+}

@@ -1,0 +1,19 @@
+// Prepares the process for the TypeScript behind it; plain JavaScript, loaded only on a Node that is new enough.
+import module from 'node:module'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+// Buffers from the network are freed when the small heap for young objects is collected. Left to grow, that heap is collected so rarely that the bytes
+// waiting in it force full collections, a third of a relay's time. V8 takes this only at the start of a process, so a daemon starts itself anew in place.
+const DAEMON_FLAGS = ['--max-semi-space-size=1']
+const isDaemon = (process.argv[2] === 'agent' || process.argv[2] === 'relay') && process.argv[3] === 'run'
+const hasFlags = process.execArgv.some((flag) => flag.startsWith('--max-semi-space-size'))
+
+if (isDaemon && !hasFlags && typeof process.execve === 'function') {
+  process.execve(process.execPath, [process.execPath, ...DAEMON_FLAGS, ...process.execArgv, ...process.argv.slice(1)])
+} else {
+  // Keeps the compiled form of our sources beside the dependencies, so that starting does not strip types again. Never in a folder that
+  // others may write to, as Node's default in /tmp is.
+  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/loghop', import.meta.url)))
+  await import('./main.ts')
+}

@@ -1,0 +1,55 @@
+// Every series is declared here once; call sites pass its key, so a copied line cannot count under the wrong name.
+
+export const METRICS = {
+  messagesReceived: { name: 'loghop_messages_received_total', unit: 'messages', help: 'messages taken in from sources or peers' },
+  messagesStored: { name: 'loghop_messages_stored_total', unit: 'messages', help: 'messages appended to the spool' },
+  messagesRepeated: {
+    name: 'loghop_messages_repeated_total',
+    unit: 'messages',
+    help: 'messages that had been stored before: acknowledged, not stored again',
+  },
+  messagesForwarded: { name: 'loghop_messages_forwarded_total', unit: 'messages', help: 'messages that the next relay acknowledged' },
+  messagesFiled: { name: 'loghop_messages_filed_total', unit: 'messages', help: 'messages written to files' },
+  messagesCut: { name: 'loghop_messages_cut_total', unit: 'messages', help: 'messages over the limit, cut at their end' },
+  messagesUnparsed: {
+    name: 'loghop_messages_unparsed_total',
+    unit: 'messages',
+    help: 'messages without a header we know, kept whole as MSG',
+  },
+  bytesStored: { name: 'loghop_bytes_stored_total', unit: 'bytes', help: 'bytes appended to the spool' },
+  peersAdmitted: { name: 'loghop_peers_admitted_total', unit: 'connections', help: 'connections whose certificate was admitted' },
+  peersRefused: { name: 'loghop_peers_refused_total', unit: 'connections', help: 'connections refused before a byte was read' },
+  connectionsFailed: { name: 'loghop_connections_failed_total', unit: 'connections', help: 'connections to a relay that failed or broke' },
+  recordsQuarantined: {
+    name: 'loghop_records_quarantined_total',
+    unit: 'records',
+    help: 'bytes in the spool that were no record, set aside',
+  },
+  miscounts: {
+    name: 'loghop_miscounts_total',
+    unit: 'findings',
+    help: 'times that received, stored, shown and lost did not add up: a bug or a broken disk',
+  },
+} as const
+
+export type MetricKey = keyof typeof METRICS
+
+/** Counters of one process. */
+export class Metrics {
+  readonly #values = new Map<MetricKey, number>()
+
+  add(key: MetricKey, amount: number): void {
+    this.#values.set(key, this.get(key) + amount)
+  }
+
+  get(key: MetricKey): number {
+    return this.#values.get(key) ?? 0
+  }
+
+  /** All counters, also those that never moved, by the names of METRICS. */
+  snapshot(): Record<string, number> {
+    const all: Record<string, number> = {}
+    for (const key of Object.keys(METRICS) as MetricKey[]) all[METRICS[key].name] = this.get(key)
+    return all
+  }
+}

@@ -1,0 +1,50 @@
+import type { Log } from '../base/log.ts'
+import { StateMachine } from '../base/state.ts'
+
+/** A daemon that has started. */
+export interface Running {
+  /** Ends in order; the signal says when to leave the rest in the spool. */
+  stop(deadline: AbortSignal): Promise<void>
+  /** SIGHUP. */
+  reload(): void
+}
+
+const NEXT = { running: ['stopping'], stopping: ['stopped'], stopped: [] } as const
+
+/**
+ * Starts, and runs until SIGTERM or SIGINT, then stops in order for at most `stopTimeoutMs`; a second signal stops at once. The spool keeps what is left
+ * either way. A signal that comes during the start waits for its end, so that nothing half made is left behind.
+ * Resolves when all is stopped; rejects with what `start` has thrown.
+ */
+export function untilStopped(start: () => Promise<Running>, stopTimeoutMs: number, log: Log): Promise<void> {
+  const state = new StateMachine<keyof typeof NEXT>('daemon', NEXT, 'running')
+  return new Promise((resolve, reject) => {
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (!state.is('running')) {
+        log.warn('stopped-at-once', `Stopped at once by a second ${signal}; the spool keeps what is left`, {})
+        // A thread may be blocked in a system call, so nothing gentler is sure to end.
+        process.kill(process.pid, 'SIGKILL')
+        return
+      }
+      state.to('stopping')
+      log.info('stopping', `Stopping on ${signal}`, {})
+      const deadline = AbortSignal.timeout(stopTimeoutMs)
+      const stopped = started.then((running) => running.stop(deadline))
+      stopped.then(() => {
+        state.to('stopped')
+        process.off('SIGTERM', onSignal)
+        process.off('SIGINT', onSignal)
+        process.off('SIGHUP', onHangup)
+        resolve()
+      }, reject)
+    }
+    const onHangup = (): void => {
+      started.then((running) => running.reload(), reject)
+    }
+    process.on('SIGTERM', onSignal)
+    process.on('SIGINT', onSignal)
+    process.on('SIGHUP', onHangup)
+    const started = start()
+    started.catch(reject)
+  })
+}

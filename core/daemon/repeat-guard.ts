@@ -1,0 +1,28 @@
+import type { Clock } from '../base/clock.ts'
+
+const WINDOW_MS = 60_000
+const KEYS_LIMIT = 1000
+
+/** Lets one line per cause and minute through, and counts the others. Bounded: the oldest cause is forgotten first. */
+export class RepeatGuard {
+  readonly #clock: Clock
+  readonly #seen = new Map<string, { sinceMs: number; held: number }>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** How many of this cause were held back since its last line, or undefined when this one is held back too. */
+  repeated(key: string): number | undefined {
+    const nowMs = this.#clock.monotonicMs()
+    const seen = this.#seen.get(key)
+    if (seen !== undefined && nowMs - seen.sinceMs < WINDOW_MS) {
+      seen.held++
+      return undefined
+    }
+    this.#seen.delete(key)
+    if (this.#seen.size >= KEYS_LIMIT) this.#seen.delete(this.#seen.keys().next().value!)
+    this.#seen.set(key, { sinceMs: nowMs, held: 0 })
+    return seen?.held ?? 0
+  }
+}

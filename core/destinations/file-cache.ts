@@ -1,0 +1,92 @@
+import * as fs from 'node:fs'
+import type { Clock } from '../base/clock.ts'
+import { type Modes, openBelow } from './open-below.ts'
+import type { PathTemplate } from './path-template.ts'
+
+/** A file that logrotate has moved away is noticed within this time, at the next write. */
+const RECHECK_MS = 500
+
+export interface OpenFile {
+  readonly host: string
+  readonly file: string
+  readonly fd: number
+  readonly device: number
+  readonly inode: number
+  /** Where our next byte goes, when nobody else writes. */
+  size: number
+  isDirty: boolean
+  checkedMs: number
+}
+
+/** Open files by host, the least recently used closed first. */
+export class FileCache {
+  readonly #template: PathTemplate
+  readonly #modes: Modes
+  readonly #limit: number
+  readonly #clock: Clock
+  readonly #files = new Map<string, OpenFile>()
+
+  constructor(template: PathTemplate, modes: Modes, limit: number, clock: Clock) {
+    this.#template = template
+    this.#modes = modes
+    this.#limit = limit
+    this.#clock = clock
+  }
+
+  get open(): Iterable<OpenFile> {
+    return this.#files.values()
+  }
+
+  get count(): number {
+    return this.#files.size
+  }
+
+  /** Closes files that are no more where their path leads, so that `get` opens anew; a dirty one is synced first. */
+  recheck(host: string): void {
+    const held = this.#files.get(host)
+    const nowMs = this.#clock.monotonicMs()
+    if (held === undefined || nowMs - held.checkedMs < RECHECK_MS) return
+    const stat = fs.lstatSync(held.file, { throwIfNoEntry: false })
+    if (stat === undefined || stat.ino !== held.inode || stat.dev !== held.device) this.#close(held)
+    else {
+      held.checkedMs = nowMs
+      held.size = stat.size // smaller after a copytruncate
+    }
+  }
+
+  /** @throws as openBelow; nothing is opened then */
+  get(host: string): OpenFile {
+    const held = this.#files.get(host)
+    if (held !== undefined) {
+      this.#files.delete(host)
+      this.#files.set(host, held)
+      return held
+    }
+    if (this.#files.size >= this.#limit) this.#close(this.#files.values().next().value!)
+    const { fd, file } = openBelow(this.#template.base, this.#template.components(host), this.#modes)
+    const stat = fs.fstatSync(fd)
+    const opened = {
+      host,
+      file,
+      fd,
+      device: stat.dev,
+      inode: stat.ino,
+      size: stat.size,
+      isDirty: false,
+      checkedMs: this.#clock.monotonicMs(),
+    }
+    this.#files.set(host, opened)
+    return opened
+  }
+
+  closeAll(): void {
+    for (const file of [...this.#files.values()]) this.#close(file)
+  }
+
+  #close(file: OpenFile): void {
+    // What the checkpoint will count as written must be durable by then, and this descriptor is gone by then. When it cannot be, it stays open.
+    if (file.isDirty) fs.fdatasyncSync(file.fd)
+    this.#files.delete(file.host)
+    fs.closeSync(file.fd)
+  }
+}

@@ -1,0 +1,395 @@
+// Text files per host: follows what is durable in the spool, one write per file and chunk. Exactly once across crashes: see replay.ts.
+
+import * as fs from 'node:fs'
+import { zstdDecompressSync } from 'node:zlib'
+import type { Clock } from '../base/clock.ts'
+import { errnoOf, explain } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Metrics } from '../base/metrics.ts'
+import type { Attachment, CursorDocument } from '../spool/attachment.ts'
+import { CODEC_ZSTD, type RecordHead } from '../spool/batch.ts'
+import type { Chunk } from '../spool/follower.ts'
+import type { Position } from '../spool/position.ts'
+import type { Spool } from '../spool/spool.ts'
+import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
+import { FileCache, type OpenFile } from './file-cache.ts'
+import type { Modes } from './open-below.ts'
+import { pathTemplate } from './path-template.ts'
+import { type RememberedFile, Replay } from './replay.ts'
+
+const CHUNK_BYTES = 528 << 10
+/** A batch of the usual size when it came compressed. */
+const PLAIN_BYTES = 320 << 10
+const OUT_BYTES = 1 << 20
+// One memory: what was read, what was unpacked, what will be written.
+const OUT_START = CHUNK_BYTES + PLAIN_BYTES
+const RETRY_MS = 1000
+/** Chunks that are written in one turn of the event loop before listeners have theirs. */
+const CHUNKS_PER_TURN = 4
+
+export interface FilesOptions {
+  readonly template: string
+  readonly modes: Modes
+  readonly openFilesLimit: number
+}
+
+interface FilesExtra {
+  readonly files: readonly RememberedFile[]
+}
+
+export class FilesDestination {
+  readonly #options: FilesOptions
+  readonly #spool: Spool
+  readonly #attachment: Attachment
+  readonly #log: Log
+  readonly #metrics: Metrics
+  readonly #cache: FileCache
+  #input = Buffer.from(new ArrayBuffer(OUT_START + OUT_BYTES))
+  #formatter: TextLineFormatter
+  /** Files of the hosts as they stand at the acknowledged position: what a checkpoint remembers. */
+  readonly #settled = new Map<string, RememberedFile>()
+  /** The same of the durable checkpoint. Only files that it knows are written to. */
+  #remembered = new Map<string, RememberedFile>()
+  readonly #replays = new Map<string, Replay>()
+  /** Descriptors whose last sync failed. */
+  readonly #unsynced = new Set<number>()
+  /** Bytes of the output behind the acknowledged position that are in the file already, by host, when a write failed half-way. */
+  readonly #written = new Map<string, number>()
+  /** Bytes of that output that have been made in this pass. */
+  readonly #made = new Map<string, number>()
+  #restored: Map<string, RememberedFile>
+  #isWaiting = false
+  #isStopped = false
+  #isScheduled = false
+  #trouble = ''
+  #retry: NodeJS.Timeout | undefined
+
+  constructor(options: FilesOptions, spool: Spool, attachment: Attachment, log: Log, metrics: Metrics, clock: Clock) {
+    this.#options = options
+    this.#spool = spool
+    this.#attachment = attachment
+    this.#log = log
+    this.#metrics = metrics
+    this.#cache = new FileCache(pathTemplate(options.template), options.modes, options.openFilesLimit, clock)
+    this.#formatter = new TextLineFormatter(new Uint8Array(this.#input.buffer as ArrayBuffer))
+    const extra = attachment.restored?.extra as FilesExtra | undefined
+    this.#restored = new Map((extra?.files ?? []).map((file) => [file.host, file]))
+    attachment.checkpointFrom(
+      () => this.#checkpoint(),
+      (document) => {
+        this.#remembered = new Map((document.extra as FilesExtra).files.map((file) => [file.host, file]))
+      },
+    )
+    spool.onSynced(() => this.#schedule())
+  }
+
+  start(): void {
+    this.#schedule()
+  }
+
+  status(): Record<string, string | number> {
+    return {
+      kind: 'files',
+      path: this.#options.template,
+      state: this.#isStopped ? 'stopped' : this.#trouble === '' ? 'following' : 'failing',
+      trouble: this.#trouble,
+      open_files: this.#cache.count,
+      open_files_limit: this.#options.openFilesLimit,
+      lag_bytes: this.#spool.lagBytes(this.#attachment),
+    }
+  }
+
+  /** Writes what is durable until the signal says that time is up. The spool's close makes the last checkpoint. */
+  async stop(deadline: AbortSignal): Promise<void> {
+    while (!deadline.aborted && this.#trouble === '' && this.#spool.lagBytes(this.#attachment) > 0) {
+      this.#pump()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    this.#isStopped = true
+    clearTimeout(this.#retry)
+  }
+
+  /** After the last checkpoint. */
+  close(): void {
+    // Behind what was not reached yet may stand our own lines; only when nothing is left to write are they someone else's.
+    const open = new Set(this.#cache.open)
+    const isComplete = this.#spool.lagBytes(this.#attachment) === 0
+    for (const replay of this.#replays.values()) {
+      if (isComplete && open.has(replay.file)) replay.finish()
+      else replay.abandon()
+    }
+    this.#cache.closeAll()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isWaiting || this.#isStopped) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    if (this.#isWaiting || this.#isStopped) return
+    try {
+      for (let turn = 0; turn < CHUNKS_PER_TURN; turn++) {
+        const chunk = this.#attachment.follower.read(this.#input.subarray(0, CHUNK_BYTES), 8)
+        if (chunk === undefined) return
+        if (!this.#writeChunk(chunk)) return
+      }
+      this.#schedule()
+    } catch (error) {
+      this.#attachment.follower.seek(this.#attachment.acknowledged)
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    const text = explain(error).replace('\n', '.')
+    if (errnoOf(error) === undefined && !(error instanceof Error && 'remedy' in error)) throw error
+    if (text !== this.#trouble) {
+      this.#log.error(
+        'files-failed',
+        `Cannot write to the files of ${this.#options.template}: ${text}. The spool keeps everything; it is tried again every second`,
+        {},
+      )
+    }
+    this.#trouble = text
+    this.#isWaiting = true
+    this.#retry = setTimeout(() => {
+      this.#isWaiting = false
+      this.#pump()
+    }, RETRY_MS)
+  }
+
+  /** @returns false when a checkpoint has to come first; the chunk is read again then */
+  #writeChunk(chunk: Chunk): boolean {
+    // As many hosts as files may be open at once: all of them have to be known to one checkpoint before the first line is written.
+    const byHost = new Map<string, RecordHead[]>()
+    let taken = 0
+    let messages = 0
+    for (const head of chunk.heads) {
+      const heads = byHost.get(head.origin)
+      if (heads !== undefined) heads.push(head)
+      else if (byHost.size < this.#options.openFilesLimit) byHost.set(head.origin, [head])
+      else break
+      taken++
+      messages += head.take
+    }
+    const end = chunk.positions[taken - 1]!
+    if (taken < chunk.heads.length) this.#attachment.follower.seek(end)
+    for (const host of byHost.keys()) this.#cache.recheck(host)
+    if (this.#needsCheckpoint(byHost.keys())) {
+      this.#attachment.follower.seek(this.#attachment.acknowledged)
+      this.#checkpointFirst()
+      return false
+    }
+    this.#made.clear()
+    for (const [host, heads] of byHost) this.#writeHost(host, heads, chunk.bytes)
+    this.#written.clear()
+    for (const host of byHost.keys()) this.#settle(this.#cache.get(host))
+    this.#attachment.acknowledge(end)
+    this.#metrics.add('messagesFiled', messages)
+    if (this.#trouble !== '') {
+      this.#log.info('files-recovered', `Writing to the files of ${this.#options.template} again`, {})
+      this.#trouble = ''
+    }
+    return true
+  }
+
+  /** Opens the files and says whether one of them is new to the durable checkpoint. */
+  #needsCheckpoint(hosts: Iterable<string>): boolean {
+    let isNew = false
+    for (const host of hosts) {
+      const file = this.#cache.get(host)
+      const settled = this.#settled.get(host)
+      const replay = this.#replays.get(host)
+      if (replay !== undefined && !replay.isDone && replay.file !== file) {
+        // Its descriptor was closed meanwhile: for another host's file, or because this one was moved away.
+        this.#restored.set(host, replay.reached(host)!)
+        replay.abandon()
+      }
+      const restored = this.#restored.get(host)
+      if (restored !== undefined) {
+        // What stands behind the remembered size was written by the process before this one, and not synced if that was killed: the next checkpoint
+        // counts on it and has to do so.
+        this.#restored.delete(host)
+        file.isDirty = true
+        this.#replays.set(host, new Replay(file, restored, (name, bytes, kept) => this.#onForeign(name, bytes, kept)))
+        this.#settled.set(host, restored)
+        this.#remembered.set(host, restored)
+      } else if (settled === undefined || (settled.inode !== file.inode && !this.#written.has(host) && !this.#replays.has(host))) {
+        this.#settle(file)
+      }
+      const remembered = this.#remembered.get(host)
+      const wanted = this.#settled.get(host)!
+      if (remembered === undefined || remembered.inode !== wanted.inode || remembered.device !== wanted.device) isNew = true
+    }
+    return isNew
+  }
+
+  /** All output up to the acknowledged position is in the file. */
+  #settle(file: OpenFile): void {
+    const { host, device, inode, size } = file
+    const replay = this.#replays.get(host)
+    const reached = replay?.reached(host)
+    if (replay?.isDone) this.#replays.delete(host)
+    this.#settled.set(host, reached ?? { host, device, inode, size })
+  }
+
+  #onForeign(file: string, bytes: number, kept: string): void {
+    this.#log.warn(
+      'foreign-bytes',
+      `${bytes} bytes in ${file} were not written by Loghop, or came damaged from the disk: kept in ${kept}`,
+      { file, bytes },
+    )
+  }
+
+  #checkpointFirst(): void {
+    this.#isWaiting = true
+    this.#attachment.checkpointNow().then(
+      () => {
+        this.#isWaiting = false
+        this.#pump()
+      },
+      (error) => this.#fail(error),
+    )
+  }
+
+  /** Position and sizes belong together: both are taken here, before anything is awaited. */
+  async #checkpoint(): Promise<CursorDocument> {
+    const position: Position = this.#attachment.acknowledged
+    const open = [...this.#cache.open]
+    const hosts = new Set(open.map((file) => file.host))
+    // A file that was closed is synced, and opened anew it has to be remembered anew.
+    for (const host of [...this.#settled.keys()]) if (!hosts.has(host) && !this.#replays.has(host)) this.#settled.delete(host)
+    const files = [...this.#settled.values(), ...this.#restored.values()]
+    for (const file of open.filter((candidate) => candidate.isDirty)) await this.#sync(file)
+    return { position, extra: { files } satisfies FilesExtra }
+  }
+
+  /**
+   * Makes the file durable. After a failed sync the pages count as clean although they are not on the disk, and the next one would say that all is
+   * well: so what came since the last durable checkpoint is written again, in its place, first.
+   */
+  async #sync(file: OpenFile): Promise<void> {
+    if (this.#unsynced.has(file.fd)) {
+      const remembered = this.#remembered.get(file.host)
+      writeAgain(file.fd, remembered?.inode === file.inode ? Math.min(remembered.size, file.size) : 0, file.size)
+      this.#unsynced.delete(file.fd)
+    }
+    file.isDirty = false
+    await new Promise<void>((resolve, reject) =>
+      fs.fdatasync(file.fd, (error) => {
+        // A descriptor that was closed meanwhile was synced before.
+        if (error === null || error.code === 'EBADF') resolve()
+        else {
+          file.isDirty = true
+          this.#unsynced.add(file.fd)
+          reject(error)
+        }
+      }),
+    )
+  }
+
+  #writeHost(host: string, heads: readonly RecordHead[], bytes: Buffer): void {
+    const file = this.#cache.get(host)
+    this.#formatter.setOrigin(host)
+    this.#formatter.newInput(OUT_START)
+    let out = OUT_START
+    for (const head of heads) {
+      const plain = this.#plainPayload(head, bytes)
+      if (plain === undefined) continue
+      const { source } = plain
+      let at = plain.start
+      for (let index = 0; index < head.skip + head.take && at + 4 <= plain.end; index++) {
+        const length = source.readUInt32LE(at)
+        at += 4
+        if (index >= head.skip) {
+          const room = length * LINE_GROWTH + LINE_EXTRA_BYTES
+          if (source.buffer !== this.#input.buffer || room > OUT_BYTES) {
+            // What was gathered before it comes first.
+            if (out > OUT_START) this.#append(file, this.#input, OUT_START, out)
+            out = OUT_START
+            this.#writeApart(file, source, at, at + length, room, host)
+          } else {
+            if (out + room > OUT_START + OUT_BYTES) {
+              this.#append(file, this.#input, OUT_START, out)
+              out = OUT_START
+            }
+            out = this.#formatter.format(at, at + length, out)
+          }
+        }
+        at += length
+      }
+    }
+    this.#append(file, this.#input, OUT_START, out)
+  }
+
+  /** The record's messages as they are when plain; where they came compressed, in our own memory if there is room. */
+  #plainPayload(head: RecordHead, bytes: Buffer): { source: Buffer; start: number; end: number } | undefined {
+    if (head.codec !== CODEC_ZSTD) return { source: bytes, start: head.payloadStart, end: head.end }
+    let plain: Buffer
+    try {
+      plain = zstdDecompressSync(bytes.subarray(head.payloadStart, head.end), { maxOutputLength: head.plainBytes })
+    } catch (error) {
+      // It was sound when it was taken in. Trying again would help nobody, and stopping here would stop every host.
+      this.#metrics.add('recordsQuarantined', 1)
+      const text = `${head.take} messages of ${head.origin} cannot be read from the spool and are not filed: ${(error as Error).message}`
+      this.#log.error('record-unreadable', text, { stream: head.stream, first: head.first + head.skip, messages: head.take })
+      return undefined
+    }
+    if (plain.length > PLAIN_BYTES) return { source: plain, start: 0, end: plain.length }
+    plain.copy(this.#input, CHUNK_BYTES)
+    this.#formatter.newInput(OUT_START)
+    return { source: this.#input, start: CHUNK_BYTES, end: CHUNK_BYTES + plain.length }
+  }
+
+  /** The rare message that is not in our memory, or too large for it. */
+  #writeApart(file: OpenFile, source: Buffer, start: number, end: number, room: number, host: string): void {
+    const memory = new Uint8Array(new ArrayBuffer(Math.ceil((8 + end - start + room) / 4) * 4))
+    memory.set(source.subarray(start, end), 8)
+    const formatter = new TextLineFormatter(memory)
+    formatter.setOrigin(host)
+    const out = 8 + end - start
+    this.#append(file, memory, out, formatter.format(8, out, out))
+  }
+
+  /** Adds what is not there yet: neither from the pass before, whose write failed half-way, nor from the process before. */
+  #append(file: OpenFile, bytes: Uint8Array, start: number, end: number): void {
+    const { host } = file
+    const made = this.#made.get(host) ?? 0
+    const there = Math.min(Math.max((this.#written.get(host) ?? 0) - made, 0), end - start)
+    let from = start + there
+    const replay = this.#replays.get(host)
+    try {
+      if (replay !== undefined && !replay.isDone) from += replay.alreadyWritten(bytes, from, end)
+      while (from < end) {
+        file.isDirty = true
+        const done = fs.writeSync(file.fd, bytes, from, end - from)
+        from += done
+        file.size += done
+      }
+    } finally {
+      this.#made.set(host, made + from - start)
+      this.#written.set(host, Math.max(this.#written.get(host) ?? 0, made + from - start))
+    }
+  }
+}
+
+/** Writes what stands there again, so that the pages are dirty once more. The descriptor itself only appends, so another one is used. */
+function writeAgain(fd: number, from: number, to: number): void {
+  const place = fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDWR)
+  try {
+    const bytes = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - from))
+    for (let at = from; at < to; ) {
+      const got = fs.readSync(place, bytes, 0, Math.min(bytes.length, to - at), at)
+      if (got === 0) return
+      for (let done = 0; done < got; ) done += fs.writeSync(place, bytes, done, got - done, at + done)
+      at += got
+    }
+  } finally {
+    fs.closeSync(place)
+  }
+}

@@ -1,0 +1,39 @@
+import { isIPv4 } from 'node:net'
+
+const NAME_CHARACTERS = 253
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+
+/**
+ * The one spelling of a host name that is compared, and used in paths: lower case.
+ * Undefined for what is no host name (RFC 1123, and the underscore that sites use): an empty label, a dot at either end, a dotted IPv4 address.
+ */
+export function normaliseName(name: string): string | undefined {
+  if (name.length === 0 || name.length > NAME_CHARACTERS) return undefined
+  // Not toLowerCase() alone: it would turn the Kelvin sign into a k.
+  if (!/^[\x21-\x7e]+$/.test(name)) return undefined
+  const lower = name.toLowerCase()
+  return lower.split('.').every((label) => LABEL.test(label)) && !isIPv4(lower) ? lower : undefined
+}
+
+/** True for a host name in either case; `normaliseName` gives its one spelling. */
+export function isHostName(name: string): boolean {
+  return normaliseName(name) !== undefined
+}
+
+/** True for a host name, `*` (every name), and `*.` before a host name; there is no other wildcard. */
+export function isNamePattern(pattern: string): boolean {
+  return pattern === '*' || isHostName(pattern.startsWith('*.') ? pattern.slice(2) : pattern)
+}
+
+/**
+ * Whether `name` is one that `pattern` stands for. `*.example.com` stands for exactly one label before `.example.com`.
+ * False when either is malformed, so a mistake admits nobody.
+ * @see RFC 5425 section 5.2
+ */
+export function matchesName(pattern: string, name: string): boolean {
+  const wanted = normaliseName(name)
+  if (wanted === undefined || !isNamePattern(pattern)) return false
+  if (pattern === '*') return true
+  const lower = pattern.toLowerCase()
+  return lower.startsWith('*.') ? wanted.slice(wanted.indexOf('.') + 1) === lower.slice(2) && wanted.includes('.') : wanted === lower
+}

@@ -1,0 +1,144 @@
+import { z } from 'zod'
+import { isLoopback } from '../core/base/address.ts'
+import {
+  balanceOption,
+  failBackOption,
+  identityOption,
+  listOption,
+  logOptions,
+  relayOption,
+  spoolOptions,
+  stopTimeoutOption,
+} from '../core/base/daemon-options.ts'
+import { addressOption, modeOption, textOption } from '../core/base/option-kinds.ts'
+import { optionNotes } from '../core/base/option-notes.ts'
+import { sizeOption } from '../core/base/quantities.ts'
+import { isNamePattern } from '../core/transport/names.ts'
+import { pinOption } from '../core/transport/pin-option.ts'
+
+const SPOOL_FALLBACK_BYTES = 10 * 2 ** 30
+const TEMPLATE_MAX_BYTES = 1024
+
+const namePatternOption = textOption(
+  {
+    sense: 'A name that a client certificate may carry',
+    allowed: 'a host name, "*." before one for exactly one more label, or "*" for any name of the CA',
+  },
+  (text) => (isNamePattern(text) ? { value: text } : { reason: 'not a name pattern' }),
+)
+
+const clientsOption = z
+  .strictObject({
+    names: z.array(namePatternOption).default([]).describe('Names that may connect: a list of patterns; default none'),
+    pins: z
+      .array(pinOption('A client certificate or key that may connect, whatever its name'))
+      .default([])
+      .describe('Certificates or keys that may connect: a list of pins; default none'),
+  })
+  .refine(({ names, pins }) => names.length + pins.length > 0, { error: 'nobody could connect' })
+  .register(optionNotes, { allowed: 'a mapping with at least one of names or one of pins; names: ["*"] admits every name of the CA' })
+  .describe('Who may connect: a mapping with names and pins, at least one in total; required')
+
+const listenerOption = z
+  .strictObject({
+    tls: addressOption('Address to listen on for RELP and RFC 5425 over mutual TLS', '0.0.0.0:6514 or "[::]:6514"', 0),
+    clients: clientsOption,
+    limit: sizeOption({ sense: 'Longest frame of a foreign sender', min: 8 << 10, max: 1 << 20, fallback: 64 << 10 }),
+  })
+  .register(optionNotes, {
+    unavailable: {
+      tcp: 'let the sender connect to a tls listener',
+      udp: 'let the sender connect to a tls listener, or put an agent on its host',
+    },
+  })
+
+const templateOption = textOption(
+  {
+    sense: 'File that messages are appended to, one per host; $HOST is the name that the sender proved',
+    allowed: 'an absolute path such as /var/log/loghop/$HOST/messages',
+  },
+  (text) => {
+    const reason = faultOfTemplate(text)
+    return reason === undefined ? { value: text } : { reason }
+  },
+)
+
+/** The only macro is HOST, as `$HOST` or `${HOST}`; a name ends at the first character that is no letter, digit or underscore. */
+function faultOfTemplate(template: string): string | undefined {
+  if (!template.startsWith('/')) return 'not absolute'
+  if (template.includes('\0')) return 'a NUL byte in it'
+  if (template.endsWith('/')) return 'a directory, not a file'
+  if (Buffer.byteLength(template) > TEMPLATE_MAX_BYTES) return `over ${TEMPLATE_MAX_BYTES} bytes`
+  if (template.split('/').includes('..')) return 'a step upwards, ".."'
+  for (const [macro] of template.matchAll(/\$(?:\{[^}]*\}?|\w*)/g)) {
+    if (!/^\$(?:HOST|\{HOST\})$/.test(macro)) return `unknown macro ${macro}, the known one is $HOST or \${HOST}`
+  }
+  return undefined
+}
+
+const filesOption = z.strictObject({
+  files: templateOption,
+  file_mode: modeOption('Permissions of a new file', '0640'),
+  directory_mode: modeOption('Permissions of a new directory', '0750'),
+})
+
+/** What a forward destination speaks. `loghop` alone is exactly once; docs/forwarding.md has the others. */
+export const FORWARD_PROTOCOLS = ['loghop', 'relp', 'syslog-tls', 'tcp', 'udp'] as const
+export type ForwardProtocol = (typeof FORWARD_PROTOCOLS)[number]
+
+const protocolAllowed = 'loghop, relp or syslog-tls; tcp or udp to this host itself, or anywhere beside plaintext: accepted'
+const protocolOption = z
+  .enum(FORWARD_PROTOCOLS)
+  .default('loghop')
+  .register(optionNotes, { allowed: protocolAllowed })
+  .describe(`What the receivers speak: ${protocolAllowed}; default loghop`)
+
+const plaintextOption = z
+  .literal('accepted')
+  .optional()
+  .describe('That messages may leave this host without TLS, with tcp and udp: accepted; default they may not')
+
+const forwardOption = z
+  .strictObject({
+    forward: listOption(
+      'Relays or other receivers, of which one at a time is sent everything: the first that answers, the next on failure',
+      'relay',
+      relayOption(pinOption('Only this certificate or key is the receiver, whatever its name')),
+    ),
+    protocol: protocolOption,
+    balance: balanceOption,
+    fail_back: failBackOption,
+    plaintext: plaintextOption,
+  })
+  .superRefine(({ forward, protocol, plaintext }, context) => {
+    const isPlain = protocol === 'tcp' || protocol === 'udp'
+    if (plaintext !== undefined && !isPlain) {
+      context.addIssue({ code: 'custom', path: ['plaintext'], message: `${protocol} always has TLS; leave it out` })
+    }
+    for (const [at, { address, pin }] of forward.entries()) {
+      if (isPlain && pin !== undefined) {
+        context.addIssue({ code: 'custom', path: ['forward', at, 'pin'], message: `${protocol} has no certificate to compare it with` })
+      }
+      if (isPlain && plaintext === undefined && !isLoopback(address.host)) {
+        const why = `${address.host} is not this host, and on the way to it anyone can read and change what ${protocol} carries`
+        context.addIssue({ code: 'custom', path: ['protocol'], message: why })
+        return
+      }
+    }
+  })
+
+const destinationOption = z
+  .union([filesOption, forwardOption])
+  .register(optionNotes, { allowed: 'a mapping with files (a path) or forward (a list of relays)' })
+
+/** relay.yaml. Sizes in bytes, durations in ms, modes as bits, addresses split, pins normalised; nothing is looked up or touched. */
+export const relayOptions = z.strictObject({
+  identity: identityOption,
+  spool: spoolOptions(SPOOL_FALLBACK_BYTES),
+  listeners: listOption('Where senders connect', 'listener', listenerOption),
+  destinations: listOption('Where messages go', 'destination', destinationOption),
+  log: logOptions,
+  stop_timeout: stopTimeoutOption,
+})
+
+export type RelayOptions = z.infer<typeof relayOptions>

@@ -1,0 +1,168 @@
+// Everything that reads what others have sent, fed with what nobody would send. A short box of time; LOGHOP_LONG=1 for a long one.
+
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import { readHops, readRecord, recordBytesOf } from '../../core/spool/batch.ts'
+import { RECORD_LIMIT_BYTES } from '../../core/spool/constants.ts'
+import { scanStep } from '../../core/spool/scan.ts'
+import { ReceiveBuffer } from '../../core/transport/receive-buffer.ts'
+import { nextRelpFrame, readOffers, readResponse, relpFrame } from '../../core/transport/relp.ts'
+import { Completer, lineOf } from '../support/completed.ts'
+import { runSeed } from '../support/random.ts'
+import { recordOf } from '../support/records.ts'
+
+const BOX_MS = process.env['LOGHOP_LONG'] === '1' ? 60_000 : 700
+const SEED = runSeed()
+
+function box<T>(t: ExecutionContext, arbitrary: fc.Arbitrary<T>, check: (value: T) => void): void {
+  t.log(`LOGHOP_SEED=${SEED}`)
+  fc.assert(fc.property(arbitrary, check), {
+    seed: SEED,
+    numRuns: 1_000_000,
+    interruptAfterTimeLimit: BOX_MS,
+    markInterruptAsFailure: false,
+  })
+  t.pass()
+}
+
+/** Bytes of a format with some of them changed, cut out, doubled or put elsewhere. */
+function bent(seeds: readonly Buffer[]): fc.Arbitrary<Buffer> {
+  const edit = fc.record({
+    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    kind: fc.nat(3),
+    bytes: fc.uint8Array({ maxLength: 8 }),
+    length: fc.nat(40),
+  })
+  return fc.tuple(fc.constantFrom(...seeds), fc.array(edit, { maxLength: 5 })).map(([seed, edits]) => {
+    let bytes = Buffer.from(seed)
+    for (const { at, kind, bytes: put, length } of edits) {
+      const place = Math.floor(at * bytes.length)
+      const [before, behind] = [bytes.subarray(0, place), bytes.subarray(place)]
+      if (kind === 0) bytes = Buffer.concat([before, put, behind.subarray(put.length)])
+      else if (kind === 1) bytes = Buffer.concat([before, put, behind])
+      else if (kind === 2) bytes = Buffer.concat([before, behind.subarray(length)])
+      else bytes = Buffer.concat([before, behind.subarray(0, length), behind])
+    }
+    return bytes
+  })
+}
+
+const any = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes))
+const RELP = [
+  relpFrame(1, 'open', 'relp_version=0\ncommands=syslog,batch'),
+  relpFrame(2, 'syslog', 'x'.repeat(60)),
+  relpFrame(3, 'close', ''),
+  relpFrame(0, 'serverclose', ''),
+]
+const RECORDS = [
+  recordOf(['a']),
+  recordOf(['one', 'two', 'three'], { skip: 1, take: 1, hops: [{ id: 'aa'.repeat(16), name: 'r', arrivedUs: 1 }] }),
+]
+const MESSAGES = [
+  '<13>Nov 23 02:50:00 app[7]: text',
+  '<34>1 2003-10-11T22:14:15.003Z web02 su 7 ID47 [a@1 b="c\\]"][d] text',
+  '<13>1 - - - - - -',
+  '<13>app: #033 é \u2028',
+].map((text) => Buffer.from(text))
+
+test('RELP frames', (t) => {
+  box(t, fc.oneof(any, bent(RELP), bent([Buffer.concat(RELP)])), (bytes) => {
+    for (let at = 0; at < bytes.length; ) {
+      const frame = nextRelpFrame(bytes, at, bytes.length, (command) => (command === 'syslog' ? 100 : command === 'open' ? 200 : undefined))
+      if (frame.kind === 'malformed') return
+      if (frame.kind === 'need-more') {
+        if (frame.bytes <= bytes.length - at || frame.bytes > 300)
+          throw new Error(`${bytes.length - at} are there, ${frame.bytes} are asked for`)
+        return
+      }
+      if (frame.next <= at || frame.next > bytes.length || frame.end - frame.start > 200 || frame.end >= frame.next)
+        throw new Error(JSON.stringify(frame))
+      const data = bytes.toString('utf8', frame.start, frame.end)
+      readOffers(data)
+      readResponse(data)
+      at = frame.next
+    }
+  })
+})
+
+test('RELP frames in random pieces', (t) => {
+  const input = fc.tuple(
+    fc.array(fc.oneof(fc.constantFrom(...RELP), bent(RELP)), { maxLength: 6 }),
+    fc.array(fc.nat(500), { maxLength: 12 }),
+  )
+  box(t, input, ([frames, cuts]) => {
+    const all = Buffer.concat(frames)
+    const read = (chunks: readonly Buffer[]): string => {
+      const received = new ReceiveBuffer()
+      let seen = ''
+      let isOver = false
+      for (const chunk of chunks) {
+        if (isOver) break
+        received.deliver(chunk, (bytes, from, to) => {
+          // A session that has ended reads nothing more, as ours do.
+          if (isOver) return { used: to - from, need: 0 }
+          for (let at = from; at < to; ) {
+            const frame = nextRelpFrame(bytes, at, to, () => 200)
+            if (frame.kind === 'need-more') return { used: at - from, need: frame.bytes }
+            if (frame.kind === 'malformed') {
+              isOver = true
+              return { used: to - from, need: 0 }
+            }
+            seen += `${frame.txnr} ${frame.command} ${bytes.toString('latin1', frame.start, frame.end)}|`
+            at = frame.next
+          }
+          return { used: to - from, need: 0 }
+        })
+        if (received.held > 300) throw new Error(`${received.held} bytes are held`)
+      }
+      return seen
+    }
+    const places = [0, ...cuts.map((cut) => Math.min(cut, all.length)), all.length].sort((a, b) => a - b)
+    const chunks = places.slice(1).map((place, index) => all.subarray(places[index], place))
+    const whole = read([all])
+    const pieces = read(chunks.filter((chunk) => chunk.length > 0))
+    if (whole !== pieces) throw new Error(`${JSON.stringify(pieces)} is not ${JSON.stringify(whole)}`)
+  })
+})
+
+test('records', (t) => {
+  const known = new Set(RECORDS.map((record) => record.toString('latin1')))
+  box(t, fc.oneof(any, bent(RECORDS), bent([Buffer.concat([...RECORDS, ...RECORDS])])), (bytes) => {
+    const result = readRecord(bytes, 0, bytes.length)
+    if (result.kind === 'need-more' && (result.bytes <= bytes.length || result.bytes > RECORD_LIMIT_BYTES))
+      throw new Error(JSON.stringify(result))
+    if (result.kind === 'record') {
+      if (!known.has(bytes.toString('latin1', 0, result.head.end))) throw new Error('a record that nobody made')
+      readHops(bytes, result.head)
+    }
+    const length = recordBytesOf(bytes, 0, bytes.length)
+    if (length !== undefined && length > RECORD_LIMIT_BYTES) throw new Error(`${length} bytes`)
+    for (let at = 0; at < bytes.length; ) {
+      const step = scanStep(bytes, at, bytes.length, true)
+      const next = step.kind === 'record' ? step.head.end : step.kind === 'bad' ? step.to : -1
+      if (next <= at || next > bytes.length) throw new Error(`from ${at} to ${next}`)
+      if (step.kind === 'record' && !known.has(bytes.toString('latin1', at, next))) throw new Error('a record that nobody made')
+      at = next
+    }
+  })
+})
+
+test('local messages and their lines', (t) => {
+  const completer = new Completer('web01.example.com')
+  const input = fc.tuple(
+    fc.oneof(any, bent(MESSAGES)),
+    fc.nat(2 ** 40),
+    fc.integer({ min: 0, max: 2 ** 22 }),
+    fc.integer({ min: -1, max: 2 ** 32 - 1 }),
+    fc.nat(3),
+  )
+  box(t, input, ([bytes, timeUs, pid, uid, shift]) => {
+    const message = completer.complete(bytes, timeUs, pid, uid)
+    for (const each of [message, bytes]) {
+      const line = lineOf(each, 'web01', shift)
+      if (line.at(-1) !== 0x0a) throw new Error('no LF at the end')
+      if (line.subarray(0, -1).some((byte) => byte < 0x20 || byte === 0x7f)) throw new Error(JSON.stringify(line.toString('latin1')))
+      if (/[\u0080-\u009f\u2028-\u202e\u2066-\u2069]/.test(line.toString())) throw new Error(JSON.stringify(line.toString()))
+    }
+  })
+})

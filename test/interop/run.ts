@@ -1,0 +1,69 @@
+// npm run test:interop: finds or installs the foreign programs, runs each file of tests whose programs are there, and names what could not run.
+
+import { spawnSync } from 'node:child_process'
+import * as fs from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+interface Needed {
+  readonly program: string
+  /** Debian package that brings it. */
+  readonly package: string
+  /** Another file that must be there too, such as a plugin of the program. */
+  readonly file?: string
+}
+
+const PLUGINS = '/usr/lib/x86_64-linux-gnu/rsyslog'
+const SUITES: Readonly<Record<string, readonly Needed[]>> = {
+  'openssl.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'senders.test.ts': [
+    { program: 'logger', package: 'bsdutils' },
+    { program: 'python3', package: 'python3' },
+    { program: 'cc', package: 'gcc' },
+    { program: 'cc', package: 'libc6-dev', file: '/usr/include/syslog.h' },
+    { program: 'unshare', package: 'util-linux' },
+  ],
+  'rsyslog.test.ts': [
+    { program: 'rsyslogd', package: 'rsyslog' },
+    { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
+  ],
+  'forward-rsyslog.test.ts': [
+    { program: 'rsyslogd', package: 'rsyslog' },
+    { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/imrelp.so` },
+    { program: 'rsyslogd', package: 'rsyslog-gnutls', file: `${PLUGINS}/lmnsd_gtls.so` },
+    { program: 'rsyslogd', package: 'rsyslog-openssl', file: `${PLUGINS}/lmnsd_ossl.so` },
+  ],
+}
+
+function has(needed: Needed): boolean {
+  const path = `${process.env['PATH']}:/usr/sbin:/sbin`
+  const isFound = path.split(':').some((directory) => fs.existsSync(`${directory}/${needed.program}`))
+  return isFound && (needed.file === undefined || fs.existsSync(needed.file))
+}
+
+function install(packages: readonly string[]): void {
+  if (packages.length === 0 || process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).error !== undefined) return
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  spawnSync('apt-get', ['update', '-qq'], { env, stdio: 'inherit' })
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
+const missing = new Set(
+  Object.values(SUITES)
+    .flat()
+    .filter((needed) => !has(needed))
+    .map((needed) => needed.package),
+)
+install([...missing])
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+const files = fs.readdirSync(folder).filter((name) => name.endsWith('.test.ts'))
+const runnable: string[] = []
+const notRun: string[] = []
+for (const file of files) {
+  const lacking = (SUITES[file] ?? []).filter((needed) => !has(needed))
+  if (lacking.length === 0) runnable.push(`test/interop/${file}`)
+  else notRun.push(`${file}: needs ${lacking.map((needed) => `${needed.program} (Debian package ${needed.package})`).join(', ')}`)
+}
+const done = spawnSync('ava', ['--config', 'ava.interop.config.js', ...runnable], { stdio: 'inherit' })
+for (const line of notRun) process.stdout.write(`not run: ${line}\n`)
+process.exitCode = done.status ?? 1
