@@ -3,10 +3,11 @@
 import * as fs from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import { askStatus } from '../../core/daemon/status-socket.ts'
-import { AGENT_NAME, Chain, type Status } from './chain.ts'
+import { AGENT_NAME, Chain, linesOf, type Status } from './chain.ts'
 import { Daemon } from './daemon.ts'
 import { eventually } from './eventually.ts'
 import { fixedPort } from './fixed-port.ts'
+import { sendDatagrams } from './local-sender.ts'
 
 export const RELAYS = ['a', 'b', 'central'] as const
 export type RelayName = (typeof RELAYS)[number]
@@ -93,8 +94,19 @@ export class Tiers {
     }
   }
 
-  /** Waits until what the agent holds has gone all the way and stands in the files. */
+  /**
+   * Waits until what was sent has gone all the way and stands in the files. A last message, number 1 of the sender s0, is sent for it: what is still in
+   * the socket's queue, or between it and the spool, is in no lag, and comes before that one.
+   */
   async settled(): Promise<void> {
+    await this.daemon('agent').event('started')
+    const failed = sendDatagrams(this.chain.socket, ['<13>s0: 1 x'])
+    if (failed !== undefined) throw new Error(`Cannot send the last message: ${failed}`)
+    await eventually(
+      'the last message to stand in the files of central',
+      () => linesOf(this.file('central')).some((line) => / s0(?:\[\d+\])?: 1 x$/.test(line)),
+      () => this.said,
+    )
     for (const name of this.names) {
       await this.daemon(name).event('started')
       await eventually(
