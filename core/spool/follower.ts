@@ -96,7 +96,7 @@ export class Follower {
     let bytes = into
     let from = start
     let got = readAll(files, this.#fd, into.subarray(start), Math.min(into.length - start, available), offset)
-    if (got === 0) throw new Error(`Cannot read segment ${segment} at ${offset}: the file ends there, ${limit} bytes were written`)
+    if (got === 0) throw endsEarly(segment, offset, limit)
     let isLast = got === available
     const heads: RecordHead[] = []
     const positions: Position[] = []
@@ -119,6 +119,8 @@ export class Follower {
         from = 0
         at = 0
         got = readAll(files, this.#fd, bytes, bytes.length, offset)
+        // Else it would be asked for again and again.
+        if (got < bytes.length) throw endsEarly(segment, offset + got, limit)
         isLast = got === available
         continue
       }
@@ -131,4 +133,9 @@ export class Follower {
     this.#next = positions.at(-1)!
     return { bytes, start: from, end: at, heads, positions, messages }
   }
+}
+
+/** Someone has shortened the file under a running process; the next start's recovery deals with what is left. */
+function endsEarly(segment: number, at: number, written: number): Error {
+  return new Error(`Cannot read segment ${segment} at ${at}: the file ends there, ${written} bytes were written`)
 }

@@ -26,6 +26,8 @@ export interface Breakage {
   /** The boot id after a power cut. */
   bootId?(boot: number): string | undefined
   position?(spool: Spool, acknowledged: Position): Position
+  /** The call whose faults bring it to light; without it faults meet any call, and a rare one hardly ever. */
+  readonly fault?: Call
 }
 
 interface Message {
@@ -462,7 +464,7 @@ export class SpoolModel {
       'read',
       'unlink',
     ]
-    const call = this.#random.chance(0.3) ? undefined : this.#random.pick(kinds)
+    const call = this.#breakage.fault ?? (this.#random.chance(0.3) ? undefined : this.#random.pick(kinds))
     let left = this.#random.int(0, 6)
     let times = this.#random.pick([1, 1, 2, 5])
     const code = this.#random.pick(FAULT_CODES)

@@ -55,6 +55,7 @@ const BREAKAGES: Readonly<Record<string, Breakage>> = {
   },
   'a stream that goes on after a power cut': { bootId: () => 'always the same' },
   'a short write that is taken for a whole one': {
+    fault: 'write',
     files: (files) =>
       but(files, {
         write: (fd, bytes, offset, length, position) => {

@@ -420,3 +420,12 @@ test('what a failed sync left behind is on the disk once the next process has op
     t.deepEqual(machine.start().all(), ['here 1 at risk'], `seed ${seed}`)
   }
 })
+
+test('a segment that is shortened under a running process ends the read with what is wrong, not in a loop', (t) => {
+  const machine = new Machine()
+  machine.own('x'.repeat(2000))
+  const { follower } = machine.spool.attach('uplink', false)
+  machine.damage(machine.segment(), (bytes) => bytes.subarray(0, 1000))
+  // Too small for the record, so that it is asked for once more in a buffer of its own.
+  t.throws(() => follower.read(Buffer.alloc(512), 0), { message: /segment 1 at 1000: the file ends there/ })
+})
