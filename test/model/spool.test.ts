@@ -86,6 +86,8 @@ for (const [name, breakage] of Object.entries(BREAKAGES)) {
       try {
         await new SpoolModel(new Random(seed + run), breakage).run(STEPS)
       } catch (error) {
+        // The broken process has noticed by itself: no merit of the model.
+        if ((error as Error).message.includes('the file ends there')) continue
         t.log(`LOGHOP_SEED=${seed + run}: ${(error as Error).message}`)
         t.is((error as { code?: string }).code, 'ERR_ASSERTION', (error as Error).stack)
         return
