@@ -60,13 +60,14 @@ relays: [ "localhost:${port}" ]
 }
 
 /** Starts a daemon as a process of its own and waits until it says that it runs. */
-function startDaemon(name: 'agent' | 'relay', directory: string): Promise<{ child: ChildProcess; started: string }> {
+function startDaemon(name: 'agent' | 'relay', directory: string, children: ChildProcess[]): Promise<string> {
   const entry = fileURLToPath(new URL('./loghop.js', import.meta.url))
   // Its own process group: Ctrl-C reaches the demo alone, which then stops both in order.
   const child = spawn(process.execPath, [entry, name, 'run', '--config', path.join(directory, `${name}.yaml`)], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   })
+  children.push(child)
   const logFile = fs.createWriteStream(path.join(directory, `${name}.log`), { flags: 'a' })
   return new Promise((resolve, reject) => {
     let said = ''
@@ -79,7 +80,7 @@ function startDaemon(name: 'agent' | 'relay', directory: string): Promise<{ chil
       const started = /^.* info started: .*$/m.exec(said)
       if (started === null) return
       clearTimeout(deadline)
-      resolve({ child, started: started[0] })
+      resolve(started[0])
     })
     child.once('exit', (code, signal) => {
       clearTimeout(deadline)
@@ -135,20 +136,30 @@ async function demo(flags: { directory?: string; once?: boolean }): Promise<void
   const self: Demo = { directory, socket: path.join(directory, 'log'), file: path.join(directory, 'logs', HOST, 'messages') }
   const children: ChildProcess[] = []
   const stop = async (): Promise<void> => {
-    // The agent first, so that it delivers what it has.
-    for (const child of children.reverse()) await stopDaemon(child)
-    children.length = 0
+    // The agent first, so that it delivers what it has. One that is started meanwhile has its turn.
+    while (children.length > 0) await stopDaemon(children.pop()!)
   }
   let unfollow: (() => void) | undefined
+  // Also while it starts: the daemons are in groups of their own and would stay.
+  const interrupted = new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+  let isStarted = false
+  void interrupted.then(async () => {
+    if (isStarted) return
+    for (const child of children) child.removeAllListeners('exit')
+    await stop()
+    process.exit(1)
+  })
   try {
     await makeIdentities(directory)
     writeConfigurations(self, 0)
-    const relay = await startDaemon('relay', directory)
-    children.push(relay.child)
-    const port = Number(/127\.0\.0\.1:(\d+)/.exec(relay.started)![1])
+    const relay = await startDaemon('relay', directory, children)
+    const port = Number(/127\.0\.0\.1:(\d+)/.exec(relay)![1])
     writeConfigurations(self, port)
-    const agent = await startDaemon('agent', directory)
-    children.push(agent.child)
+    await startDaemon('agent', directory, children)
+    isStarted = flags.once !== true
     if (flags.once === true) {
       const marker = `hello from the demo, ${process.pid}`
       const line = await new Promise<string>((resolve, reject) => {
@@ -184,8 +195,7 @@ async function demo(flags: { directory?: string; once?: boolean }): Promise<void
       write('Lines show here as they arrive. Ctrl-C stops both.')
       unfollow = followFile(self.file, write)
       await new Promise<void>((resolve, reject) => {
-        process.once('SIGINT', () => resolve())
-        process.once('SIGTERM', () => resolve())
+        interrupted.then(resolve, reject)
         for (const child of children)
           child.once('exit', (code, signal) =>
             reject(new LoghopError('DEMO', `A daemon ended with ${code ?? signal}`, `See agent.log and relay.log in ${directory}`)),

@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import test from 'ava'
 import { AGENT_NAME, Chain, linesOf, RELAY_NAME, type Status, temporaryDirectory } from '../support/chain.ts'
-import { Daemon, loghop, loghopWith } from '../support/daemon.ts'
+import { Daemon, ENTRY, loghop, loghopWith, watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
 import { EXPIRED, makeIdentity, putIdentity } from '../support/identities.ts'
 import { sendOne } from '../support/send-one.ts'
@@ -242,3 +243,29 @@ test('the demo can be kept and run again in its directory', async (t) => {
     t.is(linesOf(`${directory}/logs/web01.example.com/messages`).length, round)
   }
 })
+
+test('the demo that is interrupted while it starts leaves no daemon behind', async (t) => {
+  const chain = await Chain.make(t)
+  const directory = chain.place('demo')
+  const demo = spawn(process.execPath, [ENTRY, 'demo', '--directory', directory], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = watched(t, demo)
+  await eventually('the first daemon to be there', () => running(directory).length > 0)
+  demo.kill('SIGTERM')
+  t.not((await ended).code, null, 'it has ended by itself')
+  t.deepEqual(running(directory), [])
+})
+
+/** Command lines of the daemons that were started with a configuration there. */
+function running(directory: string): string[] {
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
+      } catch {
+        return ''
+      }
+    })
+    .filter((line) => line.includes(`--config ${directory}/`))
+}

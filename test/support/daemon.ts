@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { LIMIT_MS } from './eventually.ts'
 
-const ENTRY = fileURLToPath(new URL('../../cli/loghop.js', import.meta.url))
+export const ENTRY = fileURLToPath(new URL('../../cli/loghop.js', import.meta.url))
 
 export interface Ended {
   readonly code: number | null
