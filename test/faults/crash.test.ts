@@ -71,7 +71,7 @@ function only(relay: RelayName, tiers: Tiers): boolean {
 
 /** In parts, each with processes and spools of its own. */
 async function survive(t: ExecutionContext, relays: readonly RelayName[], kills: number): Promise<void> {
-  t.timeout(120_000 + kills * 5000)
+  t.timeout(300_000 + kills * 10_000)
   const seed = runSeed()
   t.log(`LOGHOP_SEED=${seed}`)
   for (let done = 0; done < kills; done += PART) await survivePart(t, relays, Math.min(PART, kills - done), seed + done)

@@ -24,7 +24,7 @@ for (const fileSystem of FILE_SYSTEMS) {
       const seed = runSeed()
       const random = new Random(seed)
       const points = effort({ quick: 8, ci: 50, long: 1000 })
-      t.timeout(60_000 + points * 10_000)
+      t.timeout(300_000 + points * 10_000)
       const cache = temporaryDirectory(t)
       const disk = LoopDisk.make(t, fileSystem)
       const counting = path.join(disk.place, 'counting')
@@ -53,7 +53,7 @@ test.serial('a killed process, without a power cut: what was acknowledged is the
   const seed = runSeed()
   const random = new Random(seed)
   const rounds = effort({ quick: 4, ci: 20, long: 300 })
-  t.timeout(60_000 + rounds * 10_000)
+  t.timeout(300_000 + rounds * 10_000)
   const cache = temporaryDirectory(t)
   let kills = 0
   for (let round = 0; round < rounds; round++) {

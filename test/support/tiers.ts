@@ -3,7 +3,7 @@
 import * as fs from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import { askStatus } from '../../core/daemon/status-socket.ts'
-import { AGENT_NAME, Chain, linesOf, type Status } from './chain.ts'
+import { AGENT_NAME, Chain, type Status } from './chain.ts'
 import { Daemon } from './daemon.ts'
 import { eventually } from './eventually.ts'
 import { fixedPort } from './fixed-port.ts'
@@ -104,7 +104,7 @@ export class Tiers {
     if (failed !== undefined) throw new Error(`Cannot send the last message: ${failed}`)
     await eventually(
       'the last message to stand in the files of central',
-      () => linesOf(this.file('central')).some((line) => / s0(?:\[\d+\])?: 1 x$/.test(line)),
+      () => fs.existsSync(this.file('central')) && / s0(?:\[\d+\])?: 1 x\n/.test(fs.readFileSync(this.file('central'), 'latin1')),
       () => this.said,
     )
     for (const name of this.names) {
