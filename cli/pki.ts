@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { dayOf } from '../core/transport/certificate.ts'
 import { ISSUER_DAYS, LEAF_DAYS } from '../pki/policy.ts'
+import { registerPkiServe } from './pki-serve.ts'
 
 // The authority itself is loaded when a command of it runs: the daemons start without it.
 
@@ -67,7 +68,7 @@ Examples:
 The key is made here: copy the directory over a channel you trust, and remove it here afterwards.
 A certificate lasts ${LEAF_DAYS} days unless --days says otherwise, and never longer than the issuer, which lasts ${ISSUER_DAYS} days.`
 
-/** Adds `pki init` and `pki issue` to the program. Their failures are LoghopErrors, for the caller to print. */
+/** Adds `pki` and its commands to the program. Their failures are LoghopErrors, for the caller to print. */
 export function registerPki(program: Command): void {
   const pki = program.command('pki').description('the certificate authority: who may send, and who may receive')
   pki
@@ -94,4 +95,5 @@ export function registerPki(program: Command): void {
     .requiredOption('--out <dir>', 'where to put the identity; must not exist yet')
     .addHelpText('after', ISSUE_EXAMPLE)
     .action(issue)
+  registerPkiServe(pki)
 }

@@ -30,6 +30,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   pino: /^core\/base\/log\.ts$/,
   yaml: /^core\/base\/configuration\.ts$/,
   '@peculiar/x509': /^pki\/x509\.ts$/,
+  'node-forge': /^pki\/pkcs7\.ts$/,
   'reflect-metadata': /^pki\/x509\.ts$/,
   zod: /^(core\/base\/|core\/transport\/pin-option\.ts$|agent\/options\.ts$|relay\/options\.ts$|cli\/)/,
   commander: /^cli\//,
