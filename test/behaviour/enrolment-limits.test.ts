@@ -4,6 +4,7 @@ import * as net from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import { makeCsr } from '../support/csr.ts'
+import { loghop } from '../support/daemon.ts'
 import { Enrolment, EST, type Reply } from '../support/enrolment.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -194,4 +195,22 @@ test('stops in order on SIGTERM, and answers what it was asked before', async (t
   t.deepEqual(await est.server.end('SIGTERM'), { code: 0, signal: null })
   await idle
   t.regex(est.server.said, /info stopped: Stopped in order/)
+})
+
+test('what cannot be served is said at the start, with a remedy', async (t) => {
+  const est = await Enrolment.start(t)
+  const serve = (...args: string[]) => loghop('pki', 'serve', '--directory', est.authority, ...args)
+  const [noPort, noName, noLevel, taken, none] = await Promise.all([
+    serve('--listen', 'localhost'),
+    serve('--listen', '0.0.0.0:0'),
+    serve('--listen', '127.0.0.1:0', '--log-level', 'loud'),
+    serve('--listen', `127.0.0.1:${est.port}`, '--name', 'localhost'),
+    loghop('pki', 'serve', '--directory', `${est.directory}/nothing`, '--listen', '127.0.0.1:0'),
+  ])
+  t.deepEqual([noPort.code, noName.code, noLevel.code, taken.code, none.code], [64, 64, 64, 1, 1])
+  t.regex(noPort.stderr, /^loghop: Cannot listen on "localhost": the port is missing\n {2}Give --listen HOST:PORT/)
+  t.regex(noName.stderr, /Cannot serve on 0\.0\.0\.0:0: .*\n {2}Give the name .* --name /)
+  t.regex(noLevel.stderr, /--log-level "loud"/)
+  t.regex(taken.stderr, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${est.port}: EADDRINUSE\\n {2}Choose `))
+  t.regex(none.stderr, /^loghop: Cannot .*nothing.*\n {2}\S/)
 })

@@ -90,7 +90,7 @@ export class Enrolment {
   }
 
   get rootFile(): string {
-    return path.join(this.authority, 'root.pem')
+    return path.join(this.authority, 'root-1.pem')
   }
 
   get ca(): string {
