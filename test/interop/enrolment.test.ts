@@ -4,6 +4,7 @@ import { type ExecFileException, execFile } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { revoke } from '../../pki/revocation.ts'
 import { Enrolment, EST } from '../support/enrolment.ts'
 
 const NAME = 'web01.example.com'
@@ -123,7 +124,7 @@ test('curl and openssl enrol, renew and fetch the list; openssl verifies all of 
   t.regex(String(await host.good('openssl', ...verify, '-untrusted', 'cert.pem', 'cert.pem')), /: OK/)
   t.regex(String(await host.good('openssl', ...verify, '-untrusted', 'cert2.pem', 'cert2.pem')), /: OK/)
 
-  await host.est.pki('revoke', NAME, '--reason', 'keyCompromise')
+  await host.est.act((session) => revoke(session, NAME, 'key-compromise'))
   await host.shell(`
     curl -sS --fail-with-body --cacert root.pem ${host.url('/crl')} -o crl.der
     curl -sS --fail-with-body --cacert root.pem ${host.url('/crl.pem')} -o crl.pem

@@ -7,6 +7,10 @@ import * as https from 'node:https'
 import * as path from 'node:path'
 import * as tls from 'node:tls'
 import type { ExecutionContext } from 'ava'
+import { parseToken } from '../../core/identity/token.ts'
+import type { ActSession } from '../../pki/act-session.ts'
+import { Authority } from '../../pki/authority.ts'
+import { type InviteOrder, invite } from '../../pki/invitations.ts'
 import { temporaryDirectory } from './chain.ts'
 import { type MadeCsr, makeCsr } from './csr.ts'
 import { Daemon, loghop } from './daemon.ts'
@@ -37,7 +41,6 @@ export interface Asked {
 export interface Invitation {
   readonly name: string
   readonly secret: string
-  readonly token: string
 }
 
 /** The certificates of a certs-only answer, in their order: each begins where a DER sequence can be read as one. */
@@ -114,17 +117,17 @@ export class Enrolment {
     return lines.map((line) => JSON.parse(line.slice(65)) as Record<string, unknown>).filter((one) => one['act'] === act)
   }
 
-  async pki(...args: string[]): Promise<string> {
-    const done = await loghop('pki', ...args, '--directory', this.authority)
-    this.#t.is(done.code, 0, done.stderr)
-    return done.stdout
+  /** An act beside the server, as a command in another process does it. */
+  act<T>(work: (session: ActSession) => T | Promise<T>): Promise<T> {
+    return Authority.open(this.authority, { by: 'test' }).act(work)
   }
 
-  async invite(name = 'web01.example.com', ...options: string[]): Promise<Invitation> {
-    const said = await this.pki('invite', name, '--role', 'agent', '--server', `localhost:${this.port}`, ...options)
-    const token = /loghop1_[\w-]+/.exec(said)![0]
-    const fields = JSON.parse(Buffer.from(token.slice('loghop1_'.length, token.lastIndexOf('_')), 'base64url').toString()) as { k: string }
-    return { name, secret: fields.k, token }
+  async invite(name = 'web01.example.com', options: Partial<InviteOrder> = {}): Promise<Invitation> {
+    const order = { name, role: 'agent', ttlMs: 3_600_000, uses: 1, server: `localhost:${this.port}`, ...options }
+    const { token } = await this.act((session) => invite(session, order))
+    const result = parseToken(token)
+    if (result.kind === 'malformed') throw new Error(result.reason)
+    return { name, secret: result.token.secret }
   }
 
   ask(where: string, asked: Asked = {}): Promise<Reply> {
