@@ -19,7 +19,7 @@ function refused(t: ExecutionContext, reply: Reply, status: number, sentence: Re
   t.regex(reply.text, /^[A-Z].*[^.]\n {2}[A-Z].*\n$/, 'one sentence and one remedy')
 }
 
-test('an answer to every path and method, and nothing issued by a wrong one', async (t) => {
+test.serial('an answer to every path and method, and nothing issued by a wrong one', async (t) => {
   const est = await Enrolment.start(t)
   refused(t, await est.ask('/'), 404, /nothing at this path/)
   refused(t, await est.ask(`${EST}/fullcmc`), 404, /nothing at this path/)
@@ -38,7 +38,7 @@ test('an answer to every path and method, and nothing issued by a wrong one', as
   t.is((await est.ask('/crl', { method: 'DELETE' })).status, 405)
 })
 
-test('a request to enrol needs its content type, a name and a secret, and base64', async (t) => {
+test.serial('a request to enrol needs its content type, a name and a secret, and base64', async (t) => {
   const est = await Enrolment.start(t)
   const { der } = await makeCsr()
   const body = der.toString('base64')
@@ -55,7 +55,7 @@ test('a request to enrol needs its content type, a name and a secret, and base64
   refused(t, await est.ask(`${EST}/simplereenroll`, { headers: PKCS10, body }), 403, /needs a client certificate, the connection has none/)
 })
 
-test('a body over the limit is refused before it is read, and while it is read when it did not say so', async (t) => {
+test.serial('a body over the limit is refused before it is read, and while it is read when it did not say so', async (t) => {
   const est = await Enrolment.start(t)
   const announced = await est.raw((socket) => socket.write(`${HEAD}Content-Length: 16385\r\n\r\n`))
   t.regex(announced, /^HTTP\/1\.1 413 [\s\S]*larger than 16384 bytes/)
@@ -69,7 +69,7 @@ test('a body over the limit is refused before it is read, and while it is read w
   t.regex(asksFirst, /^HTTP\/1\.1 413 /, 'no "100 Continue" for it')
 })
 
-test('requests, bodies and handshakes that do not come to an end are ended', async (t) => {
+test.serial('requests, bodies and handshakes that do not come to an end are ended', async (t) => {
   const est = await Enrolment.start(t)
   const since = performance.now()
   const plain = new Promise<void>((resolve) => {
@@ -95,7 +95,7 @@ test('requests, bodies and handshakes that do not come to an end are ended', asy
   t.is((await est.ask(`${EST}/cacerts`)).status, 200)
 })
 
-test('what is not HTTP/1.1 is told so', async (t) => {
+test.serial('what is not HTTP/1.1 is told so', async (t) => {
   const est = await Enrolment.start(t)
   t.regex(await est.raw((socket) => socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')), /^HTTP\/1\.1 (400|505) [\s\S]*HTTP\/1\.1\n/)
   t.regex(await est.raw((socket) => socket.write('\0\x01\x02rubbish\r\n\r\n')), /^HTTP\/1\.1 400 /)
@@ -114,7 +114,7 @@ test('what is not HTTP/1.1 is told so', async (t) => {
   t.is((await est.ask(`${EST}/cacerts`)).status, 200)
 })
 
-test('no session can be resumed, and the root is in the chain', async (t) => {
+test.serial('no session can be resumed, and the root is in the chain', async (t) => {
   const est = await Enrolment.start(t)
   const request = `GET ${EST}/csrattrs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
   for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
@@ -152,7 +152,7 @@ test('no session can be resumed, and the root is in the chain', async (t) => {
   t.is(untrusting, '')
 })
 
-test('connections from one address have a limit, and make room when they end', async (t) => {
+test.serial('connections from one address have a limit, and make room when they end', async (t) => {
   const est = await Enrolment.start(t)
   const sockets: net.Socket[] = []
   let closed = 0
@@ -176,7 +176,7 @@ test('connections from one address have a limit, and make room when they end', a
   )
 })
 
-test('an address that asks without a pause is told to wait', async (t) => {
+test.serial('an address that asks without a pause is told to wait', async (t) => {
   const est = await Enrolment.start(t)
   const request = `GET ${EST}/csrattrs HTTP/1.1\r\nHost: localhost\r\n\r\n`
   const last = `GET ${EST}/csrattrs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
@@ -187,7 +187,7 @@ test('an address that asks without a pause is told to wait', async (t) => {
   await eventually('to be served again', () => est.ask(`${EST}/csrattrs`).then(({ status }) => status === 200))
 })
 
-test('stops in order on SIGTERM, and answers what it was asked before', async (t) => {
+test.serial('stops in order on SIGTERM, and answers what it was asked before', async (t) => {
   const est = await Enrolment.start(t)
   const idle = est.raw(() => undefined)
   const asked = est.ask(`${EST}/cacerts`)
@@ -197,7 +197,7 @@ test('stops in order on SIGTERM, and answers what it was asked before', async (t
   t.regex(est.server.said, /info stopped: Stopped in order/)
 })
 
-test('what cannot be served is said at the start, with a remedy', async (t) => {
+test.serial('what cannot be served is said at the start, with a remedy', async (t) => {
   const est = await Enrolment.start(t)
   const serve = (...args: string[]) => loghop('pki', 'serve', '--directory', est.authority, ...args)
   const [noPort, noName, noLevel, taken, none] = await Promise.all([

@@ -5,9 +5,10 @@ import * as fs from 'node:fs'
 import * as tls from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import { revoke } from '../../pki/revocation.ts'
-import { rotateIssuer, rotateRoot } from '../../pki/rotation.ts'
+import { rotateIssuer } from '../../pki/rotation.ts'
 import { makeCsr } from '../support/csr.ts'
 import { certificatesOf, Enrolment, EST, hostOf, type Reply } from '../support/enrolment.ts'
+import { eventually } from '../support/eventually.ts'
 import { DAY_MS, makeLeaf, makeRoot } from '../unit/pki/made.ts'
 
 const NAME = 'web01.example.com'
@@ -27,7 +28,7 @@ function isRevoked(list: Buffer, certificate: X509Certificate): boolean {
   return list.includes(Buffer.from(certificate.serialNumber, 'hex'))
 }
 
-test('a host enrols with an invitation, and renews with its certificate alone', async (t) => {
+test.serial('a host enrols with an invitation, and renews with its certificate alone', async (t) => {
   const est = await Enrolment.start(t)
   const csr = await makeCsr(NAME)
   const first = await est.enrol(await est.invite(NAME), csr)
@@ -51,7 +52,7 @@ test('a host enrols with an invitation, and renews with its certificate alone', 
   t.false(est.server.said.includes('BEGIN'), 'no key and no certificate in the log')
 })
 
-test('the bundle holds root and issuer, and the attributes ask for P-256', async (t) => {
+test.serial('the bundle holds root and issuer, and the attributes ask for P-256', async (t) => {
   const est = await Enrolment.start(t)
   const bundle = await est.ask(`${EST}/cacerts`)
   t.is(bundle.headers['content-type'], 'application/pkcs7-mime; smime-type=certs-only')
@@ -63,7 +64,7 @@ test('the bundle holds root and issuer, and the attributes ask for P-256', async
   t.regex(Buffer.from(attributes.text, 'base64').toString('hex'), /06082a8648ce3d030107.*06082a8648ce3d040302$/)
 })
 
-test('a body with line breaks, as openssl writes it, enrols as well', async (t) => {
+test.serial('a body with line breaks, as openssl writes it, enrols as well', async (t) => {
   const est = await Enrolment.start(t)
   const { der } = await makeCsr(NAME)
   const lines = `${der.toString('base64').replace(/.{64}/g, '$&\r\n')}\r\n`
@@ -71,7 +72,7 @@ test('a body with line breaks, as openssl writes it, enrols as well', async (t) 
   t.is((await est.enrol(await est.invite(NAME), lines, headers)).status, 200)
 })
 
-test('a secret that was never given, or was given for another name, enrols nobody', async (t) => {
+test.serial('a secret that was never given, or was given for another name, enrols nobody', async (t) => {
   const est = await Enrolment.start(t)
   const invitation = await est.invite(NAME)
   const csr = await makeCsr(NAME)
@@ -84,7 +85,7 @@ test('a secret that was never given, or was given for another name, enrols nobod
   t.is((await est.enrol(invitation, csr)).status, 200, 'the invitation is as good as before')
 })
 
-test('a spent invitation gives the same key the same certificate, and another key nothing', async (t) => {
+test.serial('a spent invitation gives the same key the same certificate, and another key nothing', async (t) => {
   const est = await Enrolment.start(t)
   const invitation = await est.invite(NAME)
   const csr = await makeCsr(NAME)
@@ -96,7 +97,7 @@ test('a spent invitation gives the same key the same certificate, and another ke
   await refuses(t, est, async () => est.enrol(invitation, await makeCsr(NAME)), 403, /127\.0\.0\.1/)
 })
 
-test('an expired invitation enrols nobody, not even with the key it was used with', async (t) => {
+test.serial('an expired invitation enrols nobody, not even with the key it was used with', async (t) => {
   const est = await Enrolment.start(t)
   const unused = await est.invite(NAME, { ttlMs: 3_600_000 })
   const used = await est.invite('web02.example.com', { ttlMs: 3_600_000 })
@@ -107,7 +108,7 @@ test('an expired invitation enrols nobody, not even with the key it was used wit
   await refuses(t, est, () => est.enrol(used, csr), 403, /expired/)
 })
 
-test('thirty wrong secrets from an address in a row, and it has to wait; renewals do not', async (t) => {
+test.serial('thirty wrong secrets from an address in a row, and it has to wait; renewals do not', async (t) => {
   const est = await Enrolment.start(t)
   const host = await est.host()
   const csr = await makeCsr('web02.example.com')
@@ -129,7 +130,7 @@ test('thirty wrong secrets from an address in a row, and it has to wait; renewal
   t.is(right.status, 200, right.text)
 })
 
-test('what is no certificate request, or asks for more than the invitation allows, is refused', async (t) => {
+test.serial('what is no certificate request, or asks for more than the invitation allows, is refused', async (t) => {
   const est = await Enrolment.start(t)
   const invitation = await est.invite(NAME)
   const { der } = await makeCsr(NAME)
@@ -142,7 +143,7 @@ test('what is no certificate request, or asks for more than the invitation allow
   t.is((await est.enrol(invitation, await makeCsr(NAME))).status, 200, 'the invitation is as good as before')
 })
 
-test('renewal is for a certificate of this authority whose key the peer holds', async (t) => {
+test.serial('renewal is for a certificate of this authority whose key the peer holds', async (t) => {
   const est = await Enrolment.start(t)
   await est.host()
   await refuses(t, est, async () => est.renew(undefined, await makeCsr(NAME)), 403, /client certificate/)
@@ -150,7 +151,7 @@ test('renewal is for a certificate of this authority whose key the peer holds', 
   await refuses(t, est, async () => est.renew({ key: stranger.keyPem, cert: stranger.pem }, await makeCsr(NAME)), 403, /./)
 })
 
-test('a revoked host renews no more, at once, and its certificate is on the list', async (t) => {
+test.serial('a revoked host renews no more, at once, and its certificate is on the list', async (t) => {
   const est = await Enrolment.start(t)
   const host = await est.host()
   const other = await est.host('web02.example.com')
@@ -162,7 +163,7 @@ test('a revoked host renews no more, at once, and its certificate is on the list
   t.is(unchanged.status, 304)
   t.is(unchanged.body.length, 0)
 
-  await est.act((session) => revoke(session, NAME, 'key-compromise'))
+  await est.act((session) => revoke(session, NAME, 'keyCompromise'))
   const after = await est.ask('/crl', known)
   t.is(after.status, 200, 'another process has changed it')
   t.true(isRevoked(after.body, host.leaf))
@@ -175,7 +176,7 @@ test('a revoked host renews no more, at once, and its certificate is on the list
   t.is((await est.renew(other, await makeCsr('web02.example.com'))).status, 200)
 })
 
-test('an expired certificate renews within the grace of 30 days, and not beyond it', async (t) => {
+test.serial('an expired certificate renews within the grace of 30 days, and not beyond it', async (t) => {
   const est = await Enrolment.start(t)
   const host = await est.host()
   est.jump(35 * DAY_MS)
@@ -187,7 +188,7 @@ test('an expired certificate renews within the grace of 30 days, and not beyond 
   await refuses(t, est, async () => est.renew(host, await makeCsr(NAME)), 403, /expired/)
 })
 
-test('what roots a host trusts is noted from any request that shows its certificate', async (t) => {
+test.serial('what roots a host trusts is noted from any request that shows its certificate', async (t) => {
   const est = await Enrolment.start(t)
   const host = await est.host()
   const root = new X509Certificate(est.ca)
@@ -195,19 +196,21 @@ test('what roots a host trusts is noted from any request that shows its certific
     .update(root.publicKey.export({ type: 'spki', format: 'der' }))
     .digest('hex')
   const seen = () => est.acts('seen').filter((act) => act['name'] === NAME)
+  // Kept in order, a moment after the answer.
+  const seenOnce = (count: number) => eventually(`${count} times seen`, () => seen().length >= count && seen())
   await est.ask(`${EST}/cacerts`, { headers: { 'Loghop-Roots': digest } })
   await est.ask(`${EST}/cacerts`, { as: host, headers: { 'Loghop-Roots': `${digest},../../etc` } })
-  t.is(seen().length, 0)
   await est.ask(`${EST}/cacerts`, { as: host, headers: { 'Loghop-Roots': digest.toUpperCase() } })
-  t.deepEqual(seen()[0]?.['roots'], [digest])
+  t.deepEqual((await seenOnce(1))[0]?.['roots'], [digest])
   await est.ask('/crl', { as: host, headers: { 'Loghop-Roots': digest } })
-  t.is(seen().length, 1, 'what has not changed is not written again')
   const other = 'ab'.repeat(32)
   await est.renew(host, await makeCsr(NAME), { 'Loghop-Roots': `${digest}, ${other}` })
-  t.deepEqual(new Set(seen().at(-1)?.['roots'] as string[]), new Set([digest, other]))
+  const all = await seenOnce(2)
+  t.is(all.length, 2, 'what has not changed is not written again')
+  t.deepEqual(new Set(all[1]?.['roots'] as string[]), new Set([digest, other]))
 })
 
-test('many hosts at once, from one address as behind a site relay, each get their own', async (t) => {
+test.serial('many hosts at once, from one address as behind a site relay, each get their own', async (t) => {
   const est = await Enrolment.start(t)
   const names = Array.from({ length: 20 }, (_, i) => `host${i}.example.com`)
   const { secret } = await est.invite('*.example.com', { uses: 20 })
@@ -216,7 +219,7 @@ test('many hosts at once, from one address as behind a site relay, each get thei
   t.is(new Set(est.acts('issue').map((act) => act['serial'])).size, est.acts('issue').length)
 })
 
-test('after kill -9 the server comes back with the same identity and all it had issued', async (t) => {
+test.serial('after kill -9 the server comes back with the same identity and all it had issued', async (t) => {
   const est = await Enrolment.start(t)
   const host = await est.host()
   const own = (): string => fs.readFileSync(`${est.authority}/server/cert.pem`, 'utf8')
@@ -227,15 +230,18 @@ test('after kill -9 the server comes back with the same identity and all it had 
   t.is((await est.renew(host, await makeCsr(NAME))).status, 200)
 })
 
-test('the authority rotates its issuer in another process: new certificates come from it, and so does that of the server', async (t) => {
-  const est = await Enrolment.start(t)
-  const host = await est.host()
-  await est.act((session) => rotateIssuer(session, undefined))
-  const csr = await makeCsr(NAME)
-  const renewed = await est.renew(host, csr)
-  t.is(renewed.status, 200, renewed.text)
-  t.not(hostOf(renewed, csr).leaf.issuer + hostOf(renewed, csr).cert, host.leaf.issuer + host.cert)
-  t.is((await est.ask('/crl/2')).status, 200)
-  t.is((await est.ask('/crl/1')).status, 200)
-  t.is(((await est.ask('/crl.pem')).text.match(/BEGIN X509 CRL/g) ?? []).length >= 2, true)
-})
+test.serial(
+  'the authority rotates its issuer in another process: new certificates come from it, and so does that of the server',
+  async (t) => {
+    const est = await Enrolment.start(t)
+    const host = await est.host()
+    await est.act((session) => rotateIssuer(session, undefined))
+    const csr = await makeCsr(NAME)
+    const renewed = await est.renew(host, csr)
+    t.is(renewed.status, 200, renewed.text)
+    t.not(hostOf(renewed, csr).leaf.issuer + hostOf(renewed, csr).cert, host.leaf.issuer + host.cert)
+    t.is((await est.ask('/crl/2')).status, 200)
+    t.is((await est.ask('/crl/1')).status, 200)
+    t.is(((await est.ask('/crl.pem')).text.match(/BEGIN X509 CRL/g) ?? []).length >= 2, true)
+  },
+)

@@ -67,7 +67,7 @@ class Host {
   }
 }
 
-test('strongSwan takes the bundle, enrols and enrols again', async (t) => {
+test.serial('strongSwan takes the bundle, enrols and enrols again', async (t) => {
   const host = await Host.start(t)
   await host.good('pki', '--estca', '--url', host.url(''), '--cacert', 'root.pem', '--caout', 'ca.pem', '--outform', 'pem')
   t.deepEqual(fs.readdirSync(host.directory).sort(), ['ca-1.pem', 'ca.pem', 'root.pem'])
@@ -94,7 +94,7 @@ test('strongSwan takes the bundle, enrols and enrols again', async (t) => {
   t.not(fs.readFileSync(host.place('cert1.pem'), 'utf8'), fs.readFileSync(host.place('cert2.pem'), 'utf8'))
 })
 
-test('strongSwan is refused with a wrong secret, and says so', async (t) => {
+test.serial('strongSwan is refused with a wrong secret, and says so', async (t) => {
   const host = await Host.start(t)
   fs.writeFileSync(host.place('key.pem'), await host.good('pki', '--gen', '--type', 'ecdsa', '--size', '256', '--outform', 'pem'))
   fs.writeFileSync(host.place('csr.der'), await host.good('pki', '--req', '--in', 'key.pem', '--type', 'priv', '--dn', `CN=${NAME}`))
@@ -104,7 +104,7 @@ test('strongSwan is refused with a wrong secret, and says so', async (t) => {
   t.regex(ran.stderr, /HTTP 401/)
 })
 
-test('curl and openssl enrol, renew and fetch the list; openssl verifies all of it', async (t) => {
+test.serial('curl and openssl enrol, renew and fetch the list; openssl verifies all of it', async (t) => {
   const host = await Host.start(t)
   const { secret } = await host.est.invite(NAME)
   const est = host.url(EST)
@@ -124,7 +124,7 @@ test('curl and openssl enrol, renew and fetch the list; openssl verifies all of 
   t.regex(String(await host.good('openssl', ...verify, '-untrusted', 'cert.pem', 'cert.pem')), /: OK/)
   t.regex(String(await host.good('openssl', ...verify, '-untrusted', 'cert2.pem', 'cert2.pem')), /: OK/)
 
-  await host.est.act((session) => revoke(session, NAME, 'key-compromise'))
+  await host.est.act((session) => revoke(session, NAME, 'keyCompromise'))
   await host.shell(`
     curl -sS --fail-with-body --cacert root.pem ${host.url('/crl')} -o crl.der
     curl -sS --fail-with-body --cacert root.pem ${host.url('/crl.pem')} -o crl.pem
@@ -142,7 +142,7 @@ test('curl and openssl enrol, renew and fetch the list; openssl verifies all of 
   t.regex(signed.stderr, /verify OK/)
 })
 
-test('openssl reads the attributes and the containers', async (t) => {
+test.serial('openssl reads the attributes and the containers', async (t) => {
   const host = await Host.start(t)
   const read = (where: string, command: string) =>
     host

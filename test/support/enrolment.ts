@@ -10,10 +10,11 @@ import type { ExecutionContext } from 'ava'
 import { parseToken } from '../../core/identity/token.ts'
 import type { ActSession } from '../../pki/act-session.ts'
 import { Authority } from '../../pki/authority.ts'
+import { initAuthority } from '../../pki/init.ts'
 import { type InviteOrder, invite } from '../../pki/invitations.ts'
 import { temporaryDirectory } from './chain.ts'
 import { type MadeCsr, makeCsr } from './csr.ts'
-import { Daemon, loghop } from './daemon.ts'
+import { Daemon } from './daemon.ts'
 import { LIMIT_MS } from './eventually.ts'
 import { withHooks } from './hooked.ts'
 
@@ -76,8 +77,7 @@ export class Enrolment {
   /** Authority made, server running on a free port, named localhost and 127.0.0.1. */
   static async start(t: ExecutionContext): Promise<Enrolment> {
     const enrolment = new Enrolment(t, temporaryDirectory(t))
-    const made = await loghop('pki', 'init', '--directory', enrolment.authority, '--name', 'Test Logs')
-    t.is(made.code, 0, made.stderr)
+    await initAuthority({ directory: enrolment.authority, name: 'Test Logs' }, Date.now())
     fs.writeFileSync(enrolment.clock, '0')
     await enrolment.serve()
     return enrolment
