@@ -66,3 +66,10 @@ export function readRevocationList(der: Buffer): RevocationList & { readonly ser
     serials: new Set(crl.entries.map(({ serialNumber }) => serialNumber.toUpperCase())),
   }
 }
+
+/** PEM as OpenSSL reads it: the library's own label, CRL, is none that it knows. */
+export function revocationListsPem(lists: readonly Buffer[]): string {
+  return lists
+    .map((der) => `-----BEGIN X509 CRL-----\n${der.toString('base64').replace(/.{64}(?!$)/g, '$&\n')}\n-----END X509 CRL-----\n`)
+    .join('')
+}
