@@ -1,30 +1,45 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { dayOf } from '../core/transport/certificate.ts'
-import { ISSUER_DAYS, LEAF_DAYS } from '../pki/policy.ts'
+import { ISSUER_DAYS, LEAF_DAYS, LEAF_DAYS_LIMIT } from '../pki/policy.ts'
+import { registerInvite } from './pki-invite.ts'
+import { registerList } from './pki-list.ts'
+import {
+  collect,
+  duration,
+  PASSPHRASE_HELP,
+  type PassphraseFlags,
+  passphraseOptions,
+  print,
+  readPassphrase,
+  whoActs,
+  wholeNumber,
+} from './pki-options.ts'
+import { registerRevoke } from './pki-revoke.ts'
+import { registerRotate } from './pki-rotate.ts'
+import { registerPkiServe } from './pki-serve.ts'
 
 // The authority itself is loaded when a command of it runs: the daemons start without it.
 
-function print(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`)
+interface InitFlags extends PassphraseFlags {
+  directory: string
+  name: string
 }
 
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('A whole number is needed.')
-  return Number(text)
-}
-
-async function init(options: { directory: string; name: string }): Promise<void> {
+async function init(flags: InitFlags): Promise<void> {
   const { initAuthority } = await import('../pki/init.ts')
-  const { directory, root, issuer } = await initAuthority(options, Date.now())
+  const passphrase = await readPassphrase(flags, true)
+  const { directory, root, issuer } = await initAuthority(
+    { directory: flags.directory, name: flags.name, passphrase, by: whoActs() },
+    Date.now(),
+  )
   print([
-    `Made the authority "${options.name}" in ${directory}`,
+    `Made the authority "${flags.name}" in ${directory}`,
     `  root    valid to ${dayOf(root.validTo)}  ${root.certificateSha256}`,
     `  issuer  valid to ${dayOf(issuer.validTo)}  ${issuer.certificateSha256}`,
-    'Keep a copy of root.key.pem on a medium in a safe, then remove it here: issuing does not need it.',
+    passphrase === undefined
+      ? "The root's key, root-1.key.pem, is NOT encrypted: no passphrase was given."
+      : "The root's key, root-1.key.pem, is encrypted; without the passphrase no new issuer can be made when this one ends.",
+    'Keep a copy of root-1.key.pem on a medium in a safe, then remove it here: only a rotation needs it, issuing does not.',
     `Next: loghop pki issue relay.example.com --role relay --directory ${directory} --out relay.example.com.identity`,
   ])
 }
@@ -34,13 +49,14 @@ interface IssueOptions {
   san: string[]
   speaksFor: string[]
   days?: number
+  life?: number
   directory: string
   out: string
 }
 
 async function issue(name: string, options: IssueOptions): Promise<void> {
   const { issueIdentity } = await import('../pki/issue.ts')
-  const { facts, ...identity } = await issueIdentity({ name, ...options }, Date.now())
+  const { facts, ...identity } = await issueIdentity({ name, ...options, lifeMs: options.life, by: whoActs() }, Date.now())
   print([
     `Issued ${identity.name} (${facts.role}) in ${identity.directory}`,
     `  names       ${[...facts.names, ...facts.addresses].join(', ')}`,
@@ -53,10 +69,11 @@ async function issue(name: string, options: IssueOptions): Promise<void> {
 
 const INIT_EXAMPLE = `
 Example:
-  $ loghop pki init --directory /var/lib/loghop-ca --name "Example Logs"
+  $ loghop pki init --directory /var/lib/loghop-ca --name "Example Logs" --passphrase-prompt
 
-Makes root.pem and root.key.pem (10 years), issuer.pem and issuer.key.pem (3 years; it signs the hosts), and issued.jsonl.
-It never overwrites anything.`
+Makes root-1.pem and root-1.key.pem (10 years), issuer-1.pem and issuer-1.key.pem (1 year; it signs the hosts), and the journal.
+It never overwrites anything. ${PASSPHRASE_HELP}
+Without one that key is not encrypted: then take it off this machine, or accept that a new issuer is made by itself each year.`
 
 const ISSUE_EXAMPLE = `
 Examples:
@@ -67,16 +84,15 @@ Examples:
 The key is made here: copy the directory over a channel you trust, and remove it here afterwards.
 A certificate lasts ${LEAF_DAYS} days unless --days says otherwise, and never longer than the issuer, which lasts ${ISSUER_DAYS} days.`
 
-/** Adds `pki init` and `pki issue` to the program. Their failures are LoghopErrors, for the caller to print. */
+/** Adds the commands of the authority to the program. Their failures are LoghopErrors, for the caller to print. */
 export function registerPki(program: Command): void {
   const pki = program.command('pki').description('the certificate authority: who may send, and who may receive')
-  pki
+  const initialising = pki
     .command('init')
     .description('make a certificate authority')
     .requiredOption('--directory <dir>', 'where the authority will live; must not exist yet')
     .requiredOption('--name <text>', 'its name, as certificates show it')
-    .addHelpText('after', INIT_EXAMPLE)
-    .action(init)
+  passphraseOptions(initialising).addHelpText('after', INIT_EXAMPLE).action(init)
   pki
     .command('issue')
     .description('make a key and a certificate for one host')
@@ -89,9 +105,15 @@ export function registerPki(program: Command): void {
       collect,
       [] as string[],
     )
-    .option('--days <n>', `days until it expires, 1 to ${ISSUER_DAYS} (default: ${LEAF_DAYS})`, wholeNumber)
+    .option('--days <n>', `days until it expires, 1 to ${LEAF_DAYS_LIMIT} (default: ${LEAF_DAYS})`, wholeNumber)
+    .option('--life <time>', 'the same as a time, such as 12h; 10s at least', duration)
     .requiredOption('--directory <dir>', 'the authority, as made by "pki init"')
     .requiredOption('--out <dir>', 'where to put the identity; must not exist yet')
     .addHelpText('after', ISSUE_EXAMPLE)
     .action(issue)
+  registerPkiServe(pki)
+  registerInvite(pki)
+  registerList(pki)
+  registerRevoke(pki)
+  registerRotate(pki)
 }

@@ -46,12 +46,14 @@ function problemOf({ what, validFrom, validTo }: Dated, directory: string, nowMs
   if (nowMs > validTo.getTime()) {
     return { kind: 'expired', failing: true, sentence: `${where} expired on ${dayOf(validTo)}`, remedy: REISSUE }
   }
-  const days = Math.floor((validTo.getTime() - nowMs) / DAY_MS)
-  if (days >= WARN_DAYS) return undefined
+  const leftMs = validTo.getTime() - nowMs
+  // A short life is no trouble while it is young.
+  if (leftMs >= Math.min(WARN_DAYS * DAY_MS, (validTo.getTime() - validFrom.getTime()) / 3)) return undefined
+  const days = Math.floor(leftMs / DAY_MS)
   return { kind: 'expires-soon', failing: false, sentence: `${where} expires on ${dayOf(validTo)}, in ${days} days`, remedy: REISSUE }
 }
 
-/** Expired, not yet valid, or within 30 days of expiry: the leaf first, then intermediates and roots. Empty when all is well. */
+/** Expired, not yet valid, or within 30 days of expiry (a third of the life, if that is less): the leaf first, then intermediates and roots. Empty when all is well. */
 export function identityProblems(identity: Identity, nowMs: number): IdentityProblem[] {
   return dated(identity)
     .map((certificate) => problemOf(certificate, identity.directory, nowMs))

@@ -1,0 +1,145 @@
+// What several commands of the authority share.
+
+import * as fs from 'node:fs'
+import * as os from 'node:os'
+import { type Command, InvalidArgumentError } from 'commander'
+import { errnoOf, LoghopError } from '../core/base/errors.ts'
+import { printable } from '../core/base/printable.ts'
+import { parseDuration } from '../core/base/quantities.ts'
+
+export const PASSPHRASE_VARIABLE = 'LOGHOP_ROOT_PASSPHRASE'
+const PASSPHRASE_BYTES_MAX = 4096
+const PASSPHRASE_CHARACTERS_MIN = 8
+
+export function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value]
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('A whole number is needed.')
+  return Number(text)
+}
+
+/** Milliseconds from `30s`, `12h`, `30d`. */
+export function duration(text: string): number {
+  const result = parseDuration(text)
+  if (result.kind === 'malformed') throw new InvalidArgumentError(`${result.reason}; such as 20s, 12h or 30d.`)
+  return result.value
+}
+
+export function directoryOption(command: Command): Command {
+  return command.requiredOption('--directory <dir>', 'the authority, as made by "pki init"')
+}
+
+/** Who runs this, for the journal. */
+export function whoActs(): string {
+  const user = ((): string => {
+    try {
+      return os.userInfo().username
+    } catch {
+      return `uid ${process.getuid?.() ?? 'unknown'}`
+    }
+  })()
+  const before = process.env['SUDO_USER']
+  return before === undefined || before === user ? user : `${printable(before, 40)} as ${user}`
+}
+
+export interface PassphraseFlags {
+  readonly passphraseFile?: string
+  readonly passphrasePrompt?: boolean
+}
+
+export function passphraseOptions(command: Command): Command {
+  return command
+    .option('--passphrase-file <file>', `passphrase of the root's key, its first line (or ${PASSPHRASE_VARIABLE} in the environment)`)
+    .option('--passphrase-prompt', 'ask for the passphrase on the terminal')
+}
+
+export const PASSPHRASE_HELP = `The passphrase of the root's key comes from --passphrase-file, from ${PASSPHRASE_VARIABLE}, or from --passphrase-prompt.`
+
+function usage(sentence: string, remedy: string): LoghopError {
+  return new LoghopError('USAGE', sentence, remedy)
+}
+
+function readPassphraseFile(file: string): string {
+  try {
+    const fd = fs.openSync(file, 'r')
+    try {
+      const stat = fs.fstatSync(fd)
+      if (stat.isFile() && (stat.mode & 0o077) !== 0) {
+        throw usage(`Cannot use ${file}: others than its owner may read the passphrase`, `Run: chmod 600 ${file}`)
+      }
+      const bytes = Buffer.alloc(PASSPHRASE_BYTES_MAX + 1)
+      let length = 0
+      for (let got = -1; got !== 0 && length < bytes.length; length += got)
+        got = fs.readSync(fd, bytes, length, bytes.length - length, null)
+      if (length > PASSPHRASE_BYTES_MAX)
+        throw usage(`Cannot use ${file}: it is over ${PASSPHRASE_BYTES_MAX} bytes`, 'Name a file with one line')
+      return bytes.toString('utf8', 0, length).split(/\r?\n/, 1)[0]!
+    } finally {
+      fs.closeSync(fd)
+    }
+  } catch (error) {
+    if (error instanceof LoghopError) throw error
+    throw usage(`Cannot read ${file}: ${errnoOf(error) ?? 'unexpected error'}`, 'Correct --passphrase-file')
+  }
+}
+
+/** One line from the terminal that is not shown. */
+function askTerminal(question: string): Promise<string> {
+  const { stdin, stderr } = process
+  if (!stdin.isTTY) throw usage('Cannot ask for a passphrase: standard input is no terminal', 'Give --passphrase-file FILE')
+  stderr.write(question)
+  return new Promise((resolve, reject) => {
+    let typed = ''
+    const end = (): void => {
+      stdin.off('data', onTyped)
+      stdin.setRawMode(false)
+      stdin.pause()
+      stderr.write('\n')
+    }
+    const onTyped = (text: string): void => {
+      for (const character of text) {
+        const isDone = character === '\r' || character === '\n'
+        if (isDone || character === '\u0003' || character === '\u0004') {
+          end()
+          if (isDone) resolve(typed)
+          else reject(usage('Cannot go on without the passphrase: it was not typed', 'Run it again'))
+          return
+        }
+        typed = character === '\u007f' || character === '\b' ? typed.slice(0, -1) : typed + character
+      }
+    }
+    stdin.setRawMode(true)
+    stdin.setEncoding('utf8').on('data', onTyped)
+    stdin.resume()
+  })
+}
+
+/**
+ * The passphrase of the root's key, from the one place that was named; undefined when none was.
+ * @param isNew it will encrypt a key: it is asked for twice, and must have 8 characters
+ */
+export async function readPassphrase(flags: PassphraseFlags, isNew: boolean): Promise<string | undefined> {
+  const fromEnvironment = process.env[PASSPHRASE_VARIABLE]
+  const asks = flags.passphrasePrompt === true
+  if (flags.passphraseFile !== undefined && asks) throw usage('Cannot take the passphrase from two places', 'Give one of the options')
+  const found =
+    flags.passphraseFile !== undefined
+      ? readPassphraseFile(flags.passphraseFile)
+      : asks
+        ? await askTerminal("Passphrase of the root's key: ")
+        : fromEnvironment
+  if (found === undefined) return undefined
+  if (isNew && found.length < PASSPHRASE_CHARACTERS_MIN) {
+    throw usage(`Cannot use the passphrase: it has under ${PASSPHRASE_CHARACTERS_MIN} characters`, 'Choose a longer one')
+  }
+  if (isNew && asks && (await askTerminal('The same once more: ')) !== found) {
+    throw usage('Cannot use the passphrase: the two are not the same', 'Run it again')
+  }
+  return found
+}

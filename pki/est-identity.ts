@@ -1,0 +1,26 @@
+import { X509Certificate } from 'node:crypto'
+import { loadIdentity } from '../core/identity/identity.ts'
+import { certificatesIn } from '../core/identity/pem.ts'
+import type { TlsIdentity } from '../core/transport/tls-policy.ts'
+import type { AuthorityService } from './service.ts'
+
+function isRoot(certificate: X509Certificate): boolean {
+  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey)
+}
+
+/**
+ * The server's identity as it presents it: leaf, issuer, cross certificates, and the roots as well, which a server otherwise leaves out. A host that joins
+ * knows a root by its digest alone, and takes it from here. The roots also name to clients the authorities whose certificates are asked for.
+ * @throws {LoghopError} what stands in the way of the certificate: an act that failed, or IDENTITY_*
+ */
+export async function presentedIdentity(authority: AuthorityService, names: readonly string[]): Promise<TlsIdentity> {
+  const { key, cert } = loadIdentity(await authority.serverIdentity(names))
+  const chain = certificatesIn(cert) ?? []
+  const roots = authority
+    .bundle()
+    .map((der) => new X509Certificate(der))
+    .filter(isRoot)
+  const sent = [...chain, ...roots.filter((root) => !chain.some((one) => one.raw.equals(root.raw)))]
+  const pem = (certificates: readonly X509Certificate[]) => certificates.map((one) => one.toString()).join('')
+  return { key, cert: pem(sent), ca: pem(roots), crl: undefined }
+}
