@@ -3,6 +3,7 @@ import { printable } from '../core/base/printable.ts'
 import { type Identity, loadIdentity } from '../core/identity/identity.ts'
 import { identityProblems } from '../core/identity/problems.ts'
 import { dayOf } from '../core/transport/certificate.ts'
+import { registerIdentityNew } from './identity-new.ts'
 
 function roleText(role: Identity['role']): string {
   switch (role) {
@@ -44,9 +45,10 @@ export function explainIdentity(identity: Identity, nowMs: number): string[] {
   ]
 }
 
-/** Adds `identity show`. Faults of the directory are LoghopErrors, for the caller to print. */
+/** Adds `identity new` and `identity show`. Faults of the directory are LoghopErrors, for the caller to print. */
 export function registerIdentity(program: Command): void {
   const identity = program.command('identity').description('who this host is: its key, certificate and trusted authorities')
+  registerIdentityNew(identity)
   identity
     .command('show')
     .description('explain an identity directory, and print its pins')

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
+import { makeDirectoryOnce, requireFree } from '../core/identity/new-directory.ts'
 import { type CertificateFacts, certificateFacts } from '../core/transport/certificate.ts'
 import { INVENTORY_FILE, ISSUER_FILE, ISSUER_KEY_FILE, ROOT_FILE, ROOT_KEY_FILE } from './authority.ts'
-import { makeDirectoryOnce, requireFree } from './new-directory.ts'
 import { checkAuthorityName, ISSUER_DAYS, ROOT_DAYS, validityOf } from './policy.ts'
 import { generateKey, signAuthority, signRoot } from './x509.ts'
 

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { CA_FILE, CERT_FILE, KEY_FILE } from '../core/identity/identity.ts'
+import { makeDirectoryOnce, requireFree } from '../core/identity/new-directory.ts'
 import { type CertificateFacts, certificateFacts } from '../core/transport/certificate.ts'
 import { openAuthority } from './authority.ts'
 import { recordIssued } from './inventory.ts'
-import { makeDirectoryOnce, requireFree } from './new-directory.ts'
 import { type IssueOrder, planLeaf } from './policy.ts'
 import { generateKey, signLeaf } from './x509.ts'
 

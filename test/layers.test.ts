@@ -29,6 +29,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   koffi: /^core\/platform\//,
   pino: /^core\/base\/log\.ts$/,
   yaml: /^core\/base\/configuration\.ts$/,
+  selfsigned: /^core\/identity\/self-signed\.ts$/,
   '@peculiar/x509': /^pki\/x509\.ts$/,
   'reflect-metadata': /^pki\/x509\.ts$/,
   zod: /^(core\/base\/|core\/transport\/pin-option\.ts$|agent\/options\.ts$|relay\/options\.ts$|cli\/)/,
