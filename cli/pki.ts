@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { dayOf } from '../core/transport/certificate.ts'
 import { ISSUER_DAYS, LEAF_DAYS } from '../pki/policy.ts'
+import { registerPkiExport } from './pki-export.ts'
 
 // The authority itself is loaded when a command of it runs: the daemons start without it.
 
@@ -94,4 +95,5 @@ export function registerPki(program: Command): void {
     .requiredOption('--out <dir>', 'where to put the identity; must not exist yet')
     .addHelpText('after', ISSUE_EXAMPLE)
     .action(issue)
+  registerPkiExport(pki)
 }

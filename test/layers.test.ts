@@ -32,6 +32,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   selfsigned: /^core\/identity\/self-signed\.ts$/,
   '@peculiar/x509': /^pki\/x509\.ts$/,
   'reflect-metadata': /^pki\/x509\.ts$/,
+  'node-forge': /^pki\/pkcs12\.ts$/,
   zod: /^(core\/base\/|core\/transport\/pin-option\.ts$|agent\/options\.ts$|relay\/options\.ts$|cli\/)/,
   commander: /^cli\//,
 }
