@@ -15,6 +15,11 @@ interface Needed {
 const PLUGINS = '/usr/lib/x86_64-linux-gnu/rsyslog'
 const SUITES: Readonly<Record<string, readonly Needed[]>> = {
   'openssl.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'other-authority.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'pkcs12.test.ts': [
+    { program: 'openssl', package: 'openssl' },
+    { program: 'keytool', package: 'default-jre-headless' },
+  ],
   'senders.test.ts': [
     { program: 'logger', package: 'bsdutils' },
     { program: 'python3', package: 'python3' },
