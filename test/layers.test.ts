@@ -30,9 +30,9 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   pino: /^core\/base\/log\.ts$/,
   yaml: /^core\/base\/configuration\.ts$/,
   selfsigned: /^core\/identity\/self-signed\.ts$/,
-  '@peculiar/x509': /^pki\/x509\.ts$/,
-  'reflect-metadata': /^pki\/x509\.ts$/,
-  'node-forge': /^pki\/pkcs12\.ts$/,
+  'node-forge': /^pki\/pkcs(7|12)\.ts$/,
+  '@peculiar/x509': /^pki\/(x509|csr|crl)\.ts$/,
+  'reflect-metadata': /^pki\/(x509|csr|crl)\.ts$/,
   zod: /^(core\/base\/|core\/transport\/pin-option\.ts$|agent\/options\.ts$|relay\/options\.ts$|cli\/)/,
   commander: /^cli\//,
 }

@@ -64,9 +64,12 @@ test('openssl shows the extensions that pki means to write, and which are critic
     t.regex(leaf, expected)
   }
   const text = (name: string) => openssl('x509', '-in', path.join(directory, name), '-noout', '-text')
-  t.regex(text('root.pem'), /Basic Constraints: critical\s+CA:TRUE, pathlen:1\s+X509v3 Key Usage: critical\s+Certificate Sign, CRL Sign\n/)
   t.regex(
-    text('issuer.pem'),
+    text('root-1.pem'),
+    /Basic Constraints: critical\s+CA:TRUE, pathlen:1\s+X509v3 Key Usage: critical\s+Certificate Sign, CRL Sign\n/,
+  )
+  t.regex(
+    text('issuer-1.pem'),
     /Basic Constraints: critical\s+CA:TRUE, pathlen:0\s+X509v3 Key Usage: critical\s+Certificate Sign, CRL Sign\n/,
   )
 })
@@ -107,14 +110,14 @@ test('a certificate on the revocation list is refused, pinned or not; others and
   }
   const revoked = leafOf(agent)
   const lists =
-    revocationList(t, text('issuer.pem'), text('issuer.key.pem'), [revoked.certificate.toString()]) +
-    revocationList(t, text('root.pem'), text('root.key.pem'), [])
+    revocationList(t, text('issuer-1.pem'), text('issuer-1.key.pem'), [revoked.certificate.toString()]) +
+    revocationList(t, text('root-1.pem'), text('root-1.key.pem'), [])
   const policyOf = (leaf: Leaf) => ({ names: ['*'], pins: [certificateFacts(leaf.certificate).certificateSha256] })
-  t.like(admitClient(await presentClient(revoked, text('root.pem'), '', lists), policyOf(revoked), NOW), { check: 'revoked' })
+  t.like(admitClient(await presentClient(revoked, text('root-1.pem'), '', lists), policyOf(revoked), NOW), { check: 'revoked' })
   const other = leafOf(relay)
-  t.is(admitClient(await presentClient(other, text('root.pem'), '', lists), policyOf(other), NOW).kind, 'admitted')
+  t.is(admitClient(await presentClient(other, text('root-1.pem'), '', lists), policyOf(other), NOW).kind, 'admitted')
   const selfSigned = await makeSelfSigned('web02.example.com')
-  const presented = await presentClient(selfSigned, text('root.pem'), '', lists)
+  const presented = await presentClient(selfSigned, text('root-1.pem'), '', lists)
   t.is(presented.authorizationError, 'UNABLE_TO_GET_CRL')
   t.is(admitClient(presented, policyOf(selfSigned), NOW).kind, 'admitted')
   const otherRoot = await makeRoot('Other')
