@@ -29,7 +29,11 @@ function lintEntry(entry: Der, serials: Set<string>, found: Found): void {
   serials.add(hexOf(serial))
   lintTime(date!, found, 'entry-date')
   if (extensions === undefined) return
-  const reason = lintExtensions(extensions.parts, [], found, 'entry-extensions').get(EXTENSION.reasonCode)
+  const known = lintExtensions(extensions.parts, [], found, 'entry-extensions')
+  // Section 5.3.2: GeneralizedTime whatever the year; the reader takes none with fractions.
+  const invalidity = known.get(EXTENSION.invalidityDate)
+  if (invalidity !== undefined && invalidity.value.tag !== TAG.GENERALIZED_TIME) found('entry-invalidity', 'no GeneralizedTime')
+  const reason = known.get(EXTENSION.reasonCode)
   if (reason === undefined) return
   // Section 5.3.1: unspecified (0) is left out, 7 does not exist, 8 (removeFromCRL) is for delta lists.
   const code = reason.value.content[0]!

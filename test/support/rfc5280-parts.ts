@@ -15,6 +15,7 @@ export const EXTENSION = {
   basicConstraints: '551d13',
   crlNumber: '551d14',
   reasonCode: '551d15',
+  invalidityDate: '551d18',
   crlDistributionPoints: '551d1f',
   authorityKeyIdentifier: '551d23',
   extKeyUsage: '551d25',

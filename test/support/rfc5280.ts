@@ -125,8 +125,9 @@ function lintDistributionPoints(extension: Extension | undefined, found: Found):
     found(rule, 'no HTTP address')
 }
 
-function lintKeyIdentifiers(parsed: Parsed, isAuthority: boolean, found: Found): void {
-  const isSelfSigned = parsed.issuer.raw.equals(parsed.subject.raw)
+function lintKeyIdentifiers(der: Buffer, parsed: Parsed, isAuthority: boolean, found: Found): void {
+  // A cross certificate has one name twice as well, and another key above it.
+  const isSelfSigned = parsed.issuer.raw.equals(parsed.subject.raw) && new X509Certificate(der).verify(publicKeyOf(parsed))
   const own = parsed.extensions.get(EXTENSION.subjectKeyIdentifier)
   const rule = 'subject-key-identifier'
   // Section 4.2.1.2: must in authorities, should in others; one that is known by its pin alone is found by nobody through it.
@@ -198,7 +199,7 @@ export function lintCertificate(der: Buffer, issuer?: Buffer): string[] {
     lintExtendedKeyUsage(extensions.get(EXTENSION.extKeyUsage), isAuthority, found)
     if (!isAuthority) lintAlternativeNames(extensions.get(EXTENSION.subjectAltName), isSubjectEmpty, found)
     lintDistributionPoints(extensions.get(EXTENSION.crlDistributionPoints), found)
-    lintKeyIdentifiers(parsed, isAuthority, found)
+    lintKeyIdentifiers(der, parsed, isAuthority, found)
     if (issuer !== undefined) lintAgainstIssuer(der, parsed, issuer, found)
   })
 }

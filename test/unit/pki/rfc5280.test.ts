@@ -1,13 +1,18 @@
 // What the authority writes, and what "identity new" writes, against RFC 5280; and that the lint finds each fault when one is there.
 
+import 'reflect-metadata'
 import { sign, X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
+import * as x509 from '@peculiar/x509'
 import test, { type ExecutionContext } from 'ava'
 import { certificatesIn } from '../../../core/identity/pem.ts'
 import { makeSelfSignedIdentity } from '../../../core/identity/self-signed.ts'
+import { Authority } from '../../../pki/authority.ts'
 import { initAuthority } from '../../../pki/init.ts'
 import { issueIdentity } from '../../../pki/issue.ts'
+import { refreshLists, revoke } from '../../../pki/revocation.ts'
+import { rotateIssuer, rotateRoot } from '../../../pki/rotation.ts'
 import { DerFault, readDer, TAG, writeDer } from '../../support/der.ts'
 import { changed, changeValue, extension, extensionIn, leaf, node, type Tree, writeTree } from '../../support/der-tree.ts'
 import { lintCertificate } from '../../support/rfc5280.ts'
@@ -51,6 +56,60 @@ test('root, issuer and hosts of the authority are sound', async (t) => {
     t.deepEqual(lintCertificate(aboveDer!, rootDer), [])
     t.deepEqual(lintCertificate(rootDer!, rootDer), [])
   }
+})
+
+/** Whose subject is the issuer of a list or certificate, and whose key signed it. */
+function soundBelowOne(lint: (issuer: Buffer) => string[], above: readonly Buffer[]): string[] {
+  const findings = above.map(lint)
+  return findings.find((found) => found.length === 0) ?? findings.flat()
+}
+
+test('cross certificates, renewed leaves and revocation lists are sound, before and after both rotations', async (t) => {
+  const place = files(t)
+  const directory = place('ca')
+  await initAuthority({ directory, name: 'Example Logs' }, NOW)
+  const authority = Authority.open(directory, { by: 'test', now: () => NOW })
+  // So that certificates have a distribution point.
+  authority.recordAddress('ca.example.com:8443')
+  const orders = ['web01', 'web02', 'web03'].map((name) => ({ name: `${name}.example.com`, role: 'agent', directory, out: place(name) }))
+  const check = (): void => {
+    const bundle = authority.bundle()
+    for (const certificate of bundle)
+      t.deepEqual(
+        soundBelowOne((above) => lintCertificate(certificate, above), bundle),
+        [],
+      )
+    const lists = authority.revocationLists()
+    t.true(lists.length > 0)
+    for (const { der } of lists)
+      t.deepEqual(
+        soundBelowOne((above) => lintRevocationList(der, above), bundle),
+        [],
+      )
+  }
+  await issueIdentity(orders[0]!, NOW)
+  await authority.act((session) => refreshLists(session))
+  check()
+  await issueIdentity(orders[1]!, NOW)
+  await authority.act((session) => revoke(session, 'web01.example.com', 'keyCompromise'))
+  await authority.act((session) => revoke(session, 'web02.example.com', 'unspecified'))
+  check()
+  await authority.act((session) => rotateIssuer(session, undefined))
+  await issueIdentity(orders[2]!, NOW)
+  await authority.act((session) => rotateRoot(session, undefined))
+  check()
+
+  const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+  const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' }
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({ name: 'CN=web03.example.com', keys, signingAlgorithm })
+  const [old, oldIssuer] = certificatesOf(place('web03/cert.pem'))
+  t.deepEqual(lintCertificate(old!, oldIssuer), [])
+  t.true(old!.includes('http'), 'the certificate has no distribution point')
+  const renewed = await authority.renew({ certificate: old!, csr: Buffer.from(csr.rawData), from: '192.0.2.1:1' })
+  if (renewed.kind !== 'issued') throw new Error(renewed.sentence)
+  const [leafDer, newIssuer, cross] = renewed.chain
+  t.deepEqual(lintCertificate(leafDer!, newIssuer), [])
+  t.deepEqual(lintCertificate(newIssuer!, cross), [])
 })
 
 test('self-signed identities are sound', async (t) => {
@@ -362,6 +421,11 @@ const LIST_FAULTS: readonly ListFault[] = [
     'a critical reason',
     ['entry-extensions'],
     (fields) => fields[L.entries]!.parts.push(entry(7, extension(X.reasonCode, true, leaf(TAG.ENUMERATED, '\x01')))),
+  ],
+  [
+    'a date of invalidity as UTCTime',
+    ['entry-invalidity'],
+    (fields) => fields[L.entries]!.parts.push(entry(7, extension(X.invalidityDate, false, leaf(TAG.UTC_TIME, '260101000000Z')))),
   ],
   ...[0, 7, 8, 11].map(
     (code) =>
