@@ -24,7 +24,7 @@ const EXAMPLE = `
 Example:
   $ loghop pki export web01.identity --p12 web01.p12 --passphrase-file web01.passphrase
 
-PKCS#12 with AES-256 and SHA-256 throughout: for OpenSSL 1.1 and newer, Java 8u301 and newer, and what is built on them.
+PKCS#12 with AES-256 and SHA-256 throughout, as OpenSSL 3 and Java 17 read it (old readers do not).
 The passphrase comes from the file's first line, else from ${PASSPHRASE_VARIABLE}, else it is asked for. It never overwrites anything.`
 
 /** Adds `pki export`. Its failures are LoghopErrors, for the caller to print. */
