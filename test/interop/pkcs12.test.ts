@@ -57,7 +57,8 @@ test('openssl pkcs12 gives back key, leaf, chain and root, and names the algorit
   const { key, cert, ca } = loadIdentity(identity)
   const text = openssl(file, '-info')
   t.deepEqual(pems(text, 'PRIVATE KEY'), [key])
-  t.deepEqual(pems(text, 'CERTIFICATE'), pems(cert + ca, 'CERTIFICATE'))
+  // An intermediate may stand in both files.
+  t.deepEqual(pems(text, 'CERTIFICATE'), [...new Set(pems(cert + ca, 'CERTIFICATE'))])
   t.regex(text, /MAC: sha256, Iteration 150000/)
   t.regex(text, /PKCS7 Encrypted data: PBES2, PBKDF2, AES-256-CBC, Iteration 150000, PRF hmacWithSHA256/)
   t.regex(text, /Shrouded Keybag: PBES2, PBKDF2, AES-256-CBC, Iteration 150000, PRF hmacWithSHA256/)
