@@ -1,14 +1,13 @@
 // What several commands of the authority share.
 
-import * as fs from 'node:fs'
 import * as os from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
-import { errnoOf, LoghopError } from '../core/base/errors.ts'
+import { LoghopError } from '../core/base/errors.ts'
 import { printable } from '../core/base/printable.ts'
 import { parseDuration } from '../core/base/quantities.ts'
+import { askTerminal, passphraseFrom } from './passphrase.ts'
 
 export const PASSPHRASE_VARIABLE = 'LOGHOP_ROOT_PASSPHRASE'
-const PASSPHRASE_BYTES_MAX = 4096
 const PASSPHRASE_CHARACTERS_MIN = 8
 
 export function print(lines: readonly string[]): void {
@@ -65,61 +64,6 @@ function usage(sentence: string, remedy: string): LoghopError {
   return new LoghopError('USAGE', sentence, remedy)
 }
 
-function readPassphraseFile(file: string): string {
-  try {
-    const fd = fs.openSync(file, 'r')
-    try {
-      const stat = fs.fstatSync(fd)
-      if (stat.isFile() && (stat.mode & 0o077) !== 0) {
-        throw usage(`Cannot use ${file}: others than its owner may read the passphrase`, `Run: chmod 600 ${file}`)
-      }
-      const bytes = Buffer.alloc(PASSPHRASE_BYTES_MAX + 1)
-      let length = 0
-      for (let got = -1; got !== 0 && length < bytes.length; length += got)
-        got = fs.readSync(fd, bytes, length, bytes.length - length, null)
-      if (length > PASSPHRASE_BYTES_MAX)
-        throw usage(`Cannot use ${file}: it is over ${PASSPHRASE_BYTES_MAX} bytes`, 'Name a file with one line')
-      return bytes.toString('utf8', 0, length).split(/\r?\n/, 1)[0]!
-    } finally {
-      fs.closeSync(fd)
-    }
-  } catch (error) {
-    if (error instanceof LoghopError) throw error
-    throw usage(`Cannot read ${file}: ${errnoOf(error) ?? 'unexpected error'}`, 'Correct --passphrase-file')
-  }
-}
-
-/** One line from the terminal that is not shown. */
-function askTerminal(question: string): Promise<string> {
-  const { stdin, stderr } = process
-  if (!stdin.isTTY) throw usage('Cannot ask for a passphrase: standard input is no terminal', 'Give --passphrase-file FILE')
-  stderr.write(question)
-  return new Promise((resolve, reject) => {
-    let typed = ''
-    const end = (): void => {
-      stdin.off('data', onTyped)
-      stdin.setRawMode(false)
-      stdin.pause()
-      stderr.write('\n')
-    }
-    const onTyped = (text: string): void => {
-      for (const character of text) {
-        const isDone = character === '\r' || character === '\n'
-        if (isDone || character === '\u0003' || character === '\u0004') {
-          end()
-          if (isDone) resolve(typed)
-          else reject(usage('Cannot go on without the passphrase: it was not typed', 'Run it again'))
-          return
-        }
-        typed = character === '\u007f' || character === '\b' ? typed.slice(0, -1) : typed + character
-      }
-    }
-    stdin.setRawMode(true)
-    stdin.setEncoding('utf8').on('data', onTyped)
-    stdin.resume()
-  })
-}
-
 /**
  * The passphrase of the root's key, from the one place that was named; undefined when none was.
  * @param isNew it will encrypt a key: it is asked for twice, and must have 8 characters
@@ -130,7 +74,7 @@ export async function readPassphrase(flags: PassphraseFlags, isNew: boolean): Pr
   if (flags.passphraseFile !== undefined && asks) throw usage('Cannot take the passphrase from two places', 'Give one of the options')
   const found =
     flags.passphraseFile !== undefined
-      ? readPassphraseFile(flags.passphraseFile)
+      ? passphraseFrom(flags.passphraseFile)
       : asks
         ? await askTerminal("Passphrase of the root's key: ")
         : fromEnvironment

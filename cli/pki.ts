@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { dayOf } from '../core/transport/certificate.ts'
 import { ISSUER_DAYS, LEAF_DAYS, LEAF_DAYS_LIMIT } from '../pki/policy.ts'
+import { registerPkiExport } from './pki-export.ts'
 import { registerInvite } from './pki-invite.ts'
 import { registerList } from './pki-list.ts'
 import {
@@ -116,4 +117,5 @@ export function registerPki(program: Command): void {
   registerList(pki)
   registerRevoke(pki)
   registerRotate(pki)
+  registerPkiExport(pki)
 }

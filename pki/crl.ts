@@ -28,6 +28,11 @@ function integer(value: number): Buffer {
   return Buffer.concat([Buffer.from([0x02, octets.length]), octets])
 }
 
+// GeneralizedTime in a list has no fractions: RFC 5280 section 5.3.2.
+function wholeSecond(date: Date): Date {
+  return new Date(Math.floor(date.getTime() / 1000) * 1000)
+}
+
 /** @returns DER */
 export async function signRevocationList(
   list: RevocationList & { readonly entries: readonly RevocationEntry[] },
@@ -41,8 +46,9 @@ export async function signRevocationList(
     entries: list.entries.map(({ serial, at, reason }) => ({
       serialNumber: serial.toLowerCase(),
       revocationDate: at,
-      // RFC 5280 section 5.3.1: unspecified is said by saying nothing.
-      ...(reason === 'unspecified' ? {} : { reason: x509.X509CrlReason[reason] }),
+      // RFC 5280 section 5.3.1: unspecified is said by saying nothing. But the package writes an entry without any extension as one with an empty list of
+      // them, which the grammar does not have; so such an entry says since when the certificate is invalid, which the revocation itself is.
+      ...(reason === 'unspecified' ? { invalidity: wholeSecond(at) } : { reason: x509.X509CrlReason[reason] }),
     })),
     extensions: [
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),

@@ -22,6 +22,11 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'openssl', package: 'openssl' },
   ],
   'openssl.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'other-authority.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'pkcs12.test.ts': [
+    { program: 'openssl', package: 'openssl' },
+    { program: 'keytool', package: 'default-jre-headless' },
+  ],
   'senders.test.ts': [
     { program: 'logger', package: 'bsdutils' },
     { program: 'python3', package: 'python3' },

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { errnoOf, LoghopError } from '../core/base/errors.ts'
-import { nodeFiles, writeAll } from '../core/base/files.ts'
+import { errnoOf, LoghopError } from '../base/errors.ts'
+import { nodeFiles, writeAll } from '../base/files.ts'
 
 export interface NewFile {
   readonly name: string

@@ -1,0 +1,132 @@
+import type { X509Certificate } from 'node:crypto'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { printable } from '../core/base/printable.ts'
+import { AUTHORITY_FILE, type Identity } from '../core/identity/identity.ts'
+import { listDates } from '../core/identity/list-dates.ts'
+import { certificatesIn } from '../core/identity/pem.ts'
+import { identityProblems } from '../core/identity/problems.ts'
+import { certificateFacts, dayOf } from '../core/transport/certificate.ts'
+
+const HOUR_MS = 3_600_000
+const AUTHORITY_BYTES = 300
+const LISTS_SHOWN = 16
+
+function isSelfSigned(certificate: X509Certificate): boolean {
+  return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey)
+}
+
+function roleText(role: Identity['role']): string {
+  switch (role) {
+    case 'agent':
+      return 'agent: it sends its own messages to relays'
+    case 'relay':
+      return 'relay: it takes messages from others and may send them on'
+    case undefined:
+      return 'none stated: its extended key usage decides what it may do'
+    default:
+      return role satisfies never
+  }
+}
+
+function issuedText(leaf: X509Certificate, identity: Identity): string {
+  const { issuer, serial } = identity.facts
+  return isSelfSigned(leaf) ? `itself, serial ${serial}: only peers that pin it know it` : `${printable(issuer)}, serial ${serial}`
+}
+
+function renewalText(directory: string): string {
+  const file = path.join(directory, AUTHORITY_FILE)
+  if (!fs.existsSync(file)) return `not by itself: there is no file "${AUTHORITY_FILE}" that names who renews it`
+  const address = printable(fs.readFileSync(file, 'utf8').slice(0, AUTHORITY_BYTES).trim())
+  return `by itself, from ${address} (file "${AUTHORITY_FILE}")`
+}
+
+function ageText(ms: number): string {
+  const hours = Math.floor(ms / HOUR_MS)
+  if (hours < 0) return 'in the future'
+  return hours < 1 ? 'less than an hour ago' : hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`
+}
+
+function revocationLines(crl: string | undefined, nowMs: number): string[] {
+  if (crl === undefined) return ['no list (crl.pem) here']
+  const blocks = crl.match(/-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----/g) ?? []
+  return blocks.slice(0, LISTS_SHOWN).map((block) => {
+    const dates = listDates(Buffer.from(block.replace(/-----[^-]*-----/g, ''), 'base64'))
+    if (dates === undefined) return 'list in crl.pem, its dates cannot be read'
+    const { thisUpdate, nextUpdate } = dates
+    const made = `list in crl.pem, made ${dayOf(thisUpdate)}, ${ageText(nowMs - thisUpdate.getTime())}`
+    if (nextUpdate === undefined) return made
+    return nowMs > nextUpdate.getTime()
+      ? `${made}; the next one is overdue since ${dayOf(nextUpdate)}`
+      : `${made}; the next by ${dayOf(nextUpdate)}`
+  })
+}
+
+function named(title: string, lines: readonly string[]): string[] {
+  return lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(12)} ${line}`)
+}
+
+function nameLines({ facts }: Identity): string[] {
+  return [
+    'Names that peers may be configured with (RFC 5425 section 5.2):',
+    ...named(
+      'dNSName',
+      facts.names.map((name) => printable(name)),
+    ),
+    ...named('iPAddress', facts.addresses),
+    ...(facts.commonName === undefined
+      ? []
+      : named('CN', [`${printable(facts.commonName)}   (for other programs; Loghop does not compare it)`])),
+  ]
+}
+
+function pinLines({ facts }: Identity): string[] {
+  const base64 = Buffer.from(facts.publicKeySha256.replace('spki-sha256:', ''), 'hex').toString('base64')
+  return [
+    'Pins, for a peer that should know this host without a certificate authority, or in addition to one:',
+    `  certificate  ${facts.certificateSha256}`,
+    '               fingerprint as in RFC 5425 section 4.2.2; of this very certificate, changes when it is renewed. In relay.yaml: clients: { pins: ["sha-256:..."] }',
+    '               There is no sha-1 form: SHA-1 can be forged, and no pin here takes it.',
+    `  public key   ${facts.publicKeySha256}`,
+    `               the same in base64: pin-sha256:${base64}`,
+    '               of its key; stays when a certificate is renewed for the same key. It pins relays, and clients that an authority vouches for.',
+  ]
+}
+
+function certificateLines(certificate: X509Certificate): string[] {
+  const facts = certificateFacts(certificate)
+  const subject = facts.subject === '' ? facts.names.join(', ') : facts.subject
+  return [`  ${printable(subject)}, to ${dayOf(facts.validTo)}`, `    ${facts.certificateSha256}`]
+}
+
+/** The explanation of an identity in plain words, line by line; holds no secret. */
+export function explainIdentity(identity: Identity, nowMs: number): string[] {
+  const { facts } = identity
+  // loadIdentity() has read both.
+  const chain = certificatesIn(identity.cert)!
+  const problems = identityProblems(identity, nowMs)
+  return [
+    `Identity in ${identity.directory}`,
+    ...named('name', [identity.name]),
+    ...named('role', [roleText(identity.role)]),
+    ...named('speaks for', [facts.speaksFor.length > 0 ? facts.speaksFor.join(', ') : 'itself only']),
+    ...named('issued by', [issuedText(chain[0]!, identity)]),
+    ...named('valid', [`${dayOf(facts.validFrom)} to ${dayOf(facts.validTo)}`]),
+    ...named('renewed', [renewalText(identity.directory)]),
+    ...named('revocation', revocationLines(identity.crl, nowMs)),
+    '',
+    ...nameLines(identity),
+    '',
+    ...pinLines(identity),
+    '',
+    'Chain that it presents (cert.pem), its own certificate first:',
+    ...chain.flatMap(certificateLines),
+    'Authorities that it trusts (ca.pem):',
+    ...certificatesIn(identity.ca)!.flatMap((certificate) => [
+      ...certificateLines(certificate),
+      ...(isSelfSigned(certificate) ? [] : ['    no root, so trusted for nothing: it helps to check revocation lists']),
+    ]),
+    ...(problems.length > 0 ? [''] : []),
+    ...problems.flatMap(({ sentence, remedy }) => [sentence, `  ${remedy}`]),
+  ]
+}
