@@ -3,7 +3,7 @@
 
 import { COLON, COMMA, DASH, DOT, isDigit, number2, PLUS, SLASH, SPACE, ZERO } from './ascii.ts'
 import { dayNumber, daysInMonth, monthAt, nearestYear, yearOf } from './calendar.ts'
-import { zoneMinutes, zoneNameEnd } from './zone.ts'
+import { isUtcName, zoneMinutes, zoneNameEnd } from './zone.ts'
 
 // RFC 5424 section 6.2.3.
 const FRACTION_DIGITS = 6
@@ -171,14 +171,18 @@ export class StampReader {
     index += 6
     if (index + 1 < end && (bytes[index] === DOT || bytes[index] === COMMA) && isDigit(bytes[index + 1]!))
       index = this.#fractionAt(bytes, index + 1, end)
-    if (this.#year === -1 && bytes[index] === SPACE && isYear(bytes, index + 1, end)) {
-      const behind = index + 5 < end ? bytes[index + 5] : SPACE
-      if (behind === SPACE || behind === COLON) {
-        this.#year = number2(bytes, index + 1) * 100 + number2(bytes, index + 3)
-        index += 5
-      }
-    }
-    return this.#zoneAt(bytes, index, end)
+    const zone = this.#yearAt(bytes, index, end)
+    // date(1) writes the year behind the zone.
+    return this.#yearAt(bytes, this.#zoneAt(bytes, zone, end), end)
+  }
+
+  /** ` 2026` behind the time, when no year was told before it. */
+  #yearAt(bytes: Uint8Array, at: number, end: number): number {
+    if (this.#year !== -1 || at + 5 > end || bytes[at] !== SPACE || !isYear(bytes, at + 1, end)) return at
+    const behind = at + 5
+    if (behind < end && bytes[behind] !== SPACE && bytes[behind] !== COLON) return at
+    this.#year = number2(bytes, at + 1) * 100 + number2(bytes, at + 3)
+    return behind
   }
 
   #fractionAt(bytes: Uint8Array, at: number, end: number): number {
@@ -193,31 +197,41 @@ export class StampReader {
   #zoneAt(bytes: Uint8Array, at: number, end: number): number {
     const index = at < end && bytes[at] === SPACE ? at + 1 : at
     if (index >= end) return at
-    const sign = bytes[index]
-    if (sign === PLUS || sign === DASH) {
-      if (index + 3 > end || !isDigit(bytes[index + 1]!) || !isDigit(bytes[index + 2]!)) return at
-      const hours = number2(bytes, index + 1)
-      let behind = index + 3
-      const digits = behind < end && bytes[behind] === COLON ? behind + 1 : behind
-      let minutes = 0
-      if (digits + 2 <= end && isDigit(bytes[digits]!) && isDigit(bytes[digits + 1]!)) {
-        minutes = number2(bytes, digits)
-        behind = digits + 2
-      }
-      if (hours > 23 || minutes > 59 || (behind < end && bytes[behind] !== SPACE && bytes[behind] !== COLON)) return at
-      this.#zone = (hours * 60 + minutes) * (sign === DASH ? -1 : 1)
-      return behind
+    if (bytes[index] === PLUS || bytes[index] === DASH) {
+      const behind = this.#offsetAt(bytes, index, end)
+      return behind === -1 ? at : behind
     }
-    if (this.isIso && (sign! | 0x20) === 0x7a && index === at) {
+    if (this.isIso && (bytes[index]! | 0x20) === 0x7a && index === at) {
       this.#zone = 0
       return index + 1
     }
     const nameEnd = zoneNameEnd(bytes, index, end)
+    if (isUtcName(bytes, index, nameEnd) && nameEnd < end && (bytes[nameEnd] === PLUS || bytes[nameEnd] === DASH)) {
+      const behind = this.#offsetAt(bytes, nameEnd, end)
+      return behind === -1 ? at : behind
+    }
     if (nameEnd === index || (nameEnd < end && bytes[nameEnd] !== SPACE && bytes[nameEnd] !== COLON)) return at
     const minutes = zoneMinutes(bytes, index, nameEnd)
     if (Number.isNaN(minutes) || !isBehindZone(bytes, nameEnd, end)) return at
     this.#zone = minutes
     return nameEnd
+  }
+
+  /** `+02:00`, `+0200`, `+02`, `+2`. @returns the place behind it, or -1 */
+  #offsetAt(bytes: Uint8Array, at: number, end: number): number {
+    let index = at + 1
+    let hours = 0
+    for (; index < end && index < at + 3 && isDigit(bytes[index]!); index++) hours = hours * 10 + bytes[index]! - ZERO
+    if (index === at + 1) return -1
+    let minutes = 0
+    const digits = index < end && bytes[index] === COLON ? index + 1 : index
+    if (digits + 2 <= end && isDigit(bytes[digits]!) && isDigit(bytes[digits + 1]!)) {
+      minutes = number2(bytes, digits)
+      index = digits + 2
+    }
+    if (hours > 23 || minutes > 59 || (index < end && bytes[index] !== SPACE && bytes[index] !== COLON)) return -1
+    this.#zone = (hours * 60 + minutes) * (bytes[at] === DASH ? -1 : 1)
+    return index
   }
 
   #epoch(bytes: Uint8Array, at: number, digits: number, end: number): number {
@@ -297,13 +311,11 @@ function writeTwo(bytes: Uint8Array, at: number, value: number): number {
 /** Whether what stands behind a plain `Mmm dd hh:mm:ss ` may belong to the stamp: a year or a zone. */
 export function isStampContinued(bytes: Uint8Array, at: number, end: number): boolean {
   const byte = bytes[at]!
-  if (byte === PLUS || byte === DASH) return at + 3 <= end && isDigit(bytes[at + 1]!)
+  if (byte === PLUS || byte === DASH) return at + 2 <= end && isDigit(bytes[at + 1]!)
   if (isDigit(byte)) return isYear(bytes, at, end) && (at + 4 === end || bytes[at + 4] === SPACE || bytes[at + 4] === COLON)
   if (byte < 0x41 || byte > UPPER_Z) return false
   const nameEnd = zoneNameEnd(bytes, at, end)
-  return (
-    nameEnd > at &&
-    (nameEnd === end || bytes[nameEnd] === SPACE || bytes[nameEnd] === COLON) &&
-    !Number.isNaN(zoneMinutes(bytes, at, nameEnd))
-  )
+  if (nameEnd === at) return false
+  if (nameEnd < end && (bytes[nameEnd] === PLUS || bytes[nameEnd] === DASH)) return isUtcName(bytes, at, nameEnd)
+  return (nameEnd === end || bytes[nameEnd] === SPACE || bytes[nameEnd] === COLON) && !Number.isNaN(zoneMinutes(bytes, at, nameEnd))
 }

@@ -57,3 +57,10 @@ export function zoneMinutes(bytes: Uint8Array, start: number, end: number): numb
   for (let index = start; index < end; index++) packed = packed * 128 + bytes[index]!
   return MINUTES.get(packed) ?? Number.NaN
 }
+
+/** The names that an offset may follow: `UTC+2`, `GMT-05:00`, `TZ-6`. (`FW-1` is a host.) */
+export function isUtcName(bytes: Uint8Array, start: number, end: number): boolean {
+  return (
+    (end - start === 3 && zoneMinutes(bytes, start, end) === 0) || (end - start === 2 && bytes[start] === 0x54 && bytes[start + 1] === 0x5a)
+  )
+}
