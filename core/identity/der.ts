@@ -68,7 +68,8 @@ export class DerChildren {
   /** @throws {DerError} none is left, or its tag is another one */
   next(...tags: readonly number[]): DerValue {
     const value = readDer(this.#bytes, this.#at, this.#end)
-    if (tags.length > 0 && !tags.includes(value.tag)) throw new DerError(`tag ${value.tag} at byte ${value.from}, wanted ${tags.join(' or ')}`)
+    if (tags.length > 0 && !tags.includes(value.tag))
+      throw new DerError(`tag ${value.tag} at byte ${value.from}, wanted ${tags.join(' or ')}`)
     this.#at = value.end
     return value
   }
@@ -122,7 +123,9 @@ export function integerValue(bytes: Uint8Array, value: DerValue): bigint {
 /** UTCTime or GeneralizedTime as RFC 5280 section 4.1.2.5 allows them, in ms since 1970. */
 export function timeMs(bytes: Uint8Array, value: DerValue): number {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + value.start, value.end - value.start).toString('latin1')
-  const parts = (value.tag === TAG.utcTime ? /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/ : /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/).exec(text)
+  const parts = (value.tag === TAG.utcTime ? /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/ : /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/).exec(
+    text,
+  )
   if (parts === null) throw new DerError('a time that cannot be read')
   const [year, month, day, hour, minute, second] = parts.slice(1).map(Number) as [number, number, number, number, number, number]
   const fullYear = value.tag === TAG.utcTime ? year + (year >= 50 ? 1900 : 2000) : year

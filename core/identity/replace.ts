@@ -109,7 +109,9 @@ function explained(directory: string, error: unknown): unknown {
     errno === 'ENOSPC' || errno === 'EDQUOT'
       ? 'Free space on its file system; the old files are in use meanwhile'
       : 'Give the directory, and the file system it is on, to the user that runs this, writable'
-  return new LoghopError('IDENTITY_WRITE', `Cannot replace files of identity ${directory}: ${(error as Error).message}`, remedy, { cause: error })
+  return new LoghopError('IDENTITY_WRITE', `Cannot replace files of identity ${directory}: ${(error as Error).message}`, remedy, {
+    cause: error,
+  })
 }
 
 /**

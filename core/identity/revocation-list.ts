@@ -54,7 +54,8 @@ function readExtensions(bytes: Buffer, sequence: DerValue, known: ReadonlySet<st
     const extension = new DerChildren(bytes, extensions.next(TAG.sequence))
     const oid = oidText(bytes, extension.next(TAG.objectIdentifier))
     const critical = extension.optional(BOOLEAN)
-    if (critical !== undefined && bytes[critical.start] !== 0 && !known.has(oid)) throw new DerError(`the critical extension ${oid} is not known`)
+    if (critical !== undefined && bytes[critical.start] !== 0 && !known.has(oid))
+      throw new DerError(`the critical extension ${oid} is not known`)
     found.set(oid, extension.next(TAG.octetString))
   }
   return found

@@ -19,14 +19,20 @@ export function readListsPem(text: string): RevocationList[] {
     throw new LoghopError('CRL', 'Cannot read revocation lists: there is no whole PEM block "X509 CRL"', 'Ask the authority for /crl.pem')
   }
   if (blocks.length > LISTS_LIMIT) {
-    throw new LoghopError('CRL', `Cannot read revocation lists: ${blocks.length} of them, at most ${LISTS_LIMIT} are taken`, 'Keep those of live authorities')
+    throw new LoghopError(
+      'CRL',
+      `Cannot read revocation lists: ${blocks.length} of them, at most ${LISTS_LIMIT} are taken`,
+      'Keep those of live authorities',
+    )
   }
   return blocks.map((block) => {
     try {
       return readRevocationList(Buffer.from(block[1]!, 'base64'))
     } catch (error) {
       const sentence = `Cannot read a revocation list: ${(error as Error).message}`
-      throw new LoghopError('CRL', sentence, 'Make it as RFC 5280 section 5 says, complete and without critical extensions', { cause: error })
+      throw new LoghopError('CRL', sentence, 'Make it as RFC 5280 section 5 says, complete and without critical extensions', {
+        cause: error,
+      })
     }
   })
 }
@@ -77,7 +83,10 @@ export class Revocation {
         if (!inUse.includes(list)) unknown++
         continue
       }
-      const key = createHash('sha256').update(list.issuer).update(signer.publicKey.export({ type: 'spki', format: 'der' })).digest('hex')
+      const key = createHash('sha256')
+        .update(list.issuer)
+        .update(signer.publicKey.export({ type: 'spki', format: 'der' }))
+        .digest('hex')
       const before = believed.get(key)
       if (before === undefined || list.number >= before.list.number) believed.set(key, { list, signer })
     }
@@ -105,6 +114,16 @@ export class Revocation {
     return count
   }
 
+  /** Whether `before` names every certificate that these name. */
+  isCoveredBy(before: Revocation): boolean {
+    return [...this.#believed].every(([key, { list }]) => {
+      const serials = before.#believed.get(key)?.list.serials
+      if (serials === list.serials) return true
+      for (const serial of list.serials.keys()) if (serials?.has(serial) !== true) return false
+      return true
+    })
+  }
+
   /** Lists past their next update, or from the future, by more than clocks may differ. They stay in use. */
   late(nowMs: number): LateList[] {
     return [...this.#believed.values()].flatMap(({ list, signer }) => {
@@ -114,7 +133,12 @@ export class Revocation {
         return [{ issuer, sentence: `the revocation list of ${issuer} was to be replaced by ${dayOf(new Date(nextUpdateMs))}` }]
       }
       if (nowMs < thisUpdateMs - SKEW_MS) {
-        return [{ issuer, sentence: `the revocation list of ${issuer} was made at ${dayOf(new Date(thisUpdateMs))}, in the future of this host's clock` }]
+        return [
+          {
+            issuer,
+            sentence: `the revocation list of ${issuer} was made at ${dayOf(new Date(thisUpdateMs))}, in the future of this host's clock`,
+          },
+        ]
       }
       return []
     })

@@ -115,7 +115,12 @@ function examine(presented: PresentedCertificate, usage: string, nowMs: number, 
   const revokedAt = revoked(certificate)
   if (revokedAt !== undefined) {
     const sentence = `certificate of ${quoted(facts.names)}, serial ${facts.serial}, or an authority above it, was revoked on ${dayOf(revokedAt)}`
-    return refuse('revoked', sentence, 'If that host may come again: "loghop pki reset NAME" on the authority, then invite and join it anew', facts)
+    return refuse(
+      'revoked',
+      sentence,
+      'If that host may come again: "loghop pki reset NAME" on the authority, then invite and join it anew',
+      facts,
+    )
   }
   const vouched = presented.authorized === true
   if (!vouched && !CHAIN_ERRORS.has(code ?? '')) {
@@ -137,12 +142,7 @@ function notVouched(facts: CertificateFacts, code: string | undefined): Refusal 
  * can sign any name for it. A pinned certificate of an unknown authority cannot be looked up in a revocation list; to withdraw it, take the pin out.
  * @see RFC 5425 sections 4.2 and 5
  */
-export function admitClient(
-  presented: PresentedCertificate,
-  policy: AdmissionPolicy,
-  nowMs: number,
-  revoked: RevocationCheck,
-): Admission {
+export function admitClient(presented: PresentedCertificate, policy: AdmissionPolicy, nowMs: number, revoked: RevocationCheck): Admission {
   const examined = examine(presented, CLIENT_AUTH, nowMs, revoked)
   if (examined.kind === 'refused') return examined
   const { facts, vouched } = examined

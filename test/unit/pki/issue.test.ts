@@ -91,7 +91,10 @@ test('issueIdentity() makes an identity that loads, and that admission believes'
   const leafOf = ({ key, cert }: typeof agent) => ({ certificate: new X509Certificate(cert), pem: cert, keyPem: key })
 
   const policy = { names: ['*.site1.example.com'], pins: [] }
-  t.like(admitClient(await presentClient(leafOf(agent), relay.ca), policy, NOW, NONE_REVOKED), { kind: 'admitted', name: 'web01.site1.example.com' })
+  t.like(admitClient(await presentClient(leafOf(agent), relay.ca), policy, NOW, NONE_REVOKED), {
+    kind: 'admitted',
+    name: 'web01.site1.example.com',
+  })
   t.like(admitClient(await presentClient(leafOf(relay), relay.ca), policy, NOW, NONE_REVOKED), { check: 'not-permitted' })
   t.is(admitServer(await presentServer(leafOf(relay), agent.ca), { host: '2001:db8::7' }, NOW, NONE_REVOKED).kind, 'admitted')
   t.like(admitServer(await presentServer(leafOf(agent), agent.ca), { host: agent.name }, NOW, NONE_REVOKED), { check: 'purpose' })

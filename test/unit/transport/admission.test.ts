@@ -135,7 +135,10 @@ test('admitClient() and admitServer() refuse a revoked certificate, pinned or no
   for (const policy of [ANY, pinsOf(leaf)]) {
     const refused = admitClient(presented, policy, NOW, revokedFor(serialNumber))
     t.is(outcome(refused), 'revoked')
-    t.regex(refused.kind === 'refused' ? refused.sentence : '', new RegExp(`serial ${serialNumber}.* was revoked on ${new Date(NOW - DAY_MS).toISOString().slice(0, 10)}`))
+    t.regex(
+      refused.kind === 'refused' ? refused.sentence : '',
+      new RegExp(`serial ${serialNumber}.* was revoked on ${new Date(NOW - DAY_MS).toISOString().slice(0, 10)}`),
+    )
     t.is(outcome(admitClient(presented, policy, NOW, revokedFor(new X509Certificate(issuer.certificatePem).serialNumber))), 'revoked')
     t.is(outcome(admitClient(presented, policy, NOW, revokedFor('00'))), 'admitted web01.example.com')
   }
