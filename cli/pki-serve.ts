@@ -15,7 +15,7 @@ Examples:
 
 Speaks EST (RFC 7030) over TLS: hosts enrol with an invitation ("loghop pki invite") and renew with their certificate; /crl holds the
 revocation lists. Its own certificate, for every --name and the address it listens on, is made and renewed by itself. The first name goes into tokens.
-SIGHUP looks after certificate and lists at once, which otherwise happens every minute.`
+SIGHUP looks after certificate and lists at once, which otherwise happens every 10 seconds.`
 
 interface ServeFlags {
   directory: string
@@ -51,9 +51,9 @@ async function serve(flags: ServeFlags): Promise<void> {
   process.stderr.on('error', () => undefined)
   const log = createLog(level, format, (line) => process.stderr.write(line))
   const { startServing } = await import('../pki/serve.ts')
-  const { openService } = await import('../pki/open-service.ts')
+  const { Authority } = await import('../pki/authority.ts')
   await untilStopped(
-    async () => startServing(await openService(flags.directory), { listen: listen.value, names: flags.name }, log),
+    async () => startServing(Authority.open(flags.directory, { by: 'serve' }), { listen: listen.value, names: flags.name }, log),
     STOP_TIMEOUT_MS,
     log,
   )

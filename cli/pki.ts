@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { dayOf } from '../core/transport/certificate.ts'
-import { ISSUER_DAYS, LEAF_DAYS } from '../pki/policy.ts'
+import { ISSUER_DAYS, LEAF_DAYS, LEAF_DAYS_LIMIT } from '../pki/policy.ts'
 import { registerPkiServe } from './pki-serve.ts'
 
 // The authority itself is loaded when a command of it runs: the daemons start without it.
@@ -25,7 +25,7 @@ async function init(options: { directory: string; name: string }): Promise<void>
     `Made the authority "${options.name}" in ${directory}`,
     `  root    valid to ${dayOf(root.validTo)}  ${root.certificateSha256}`,
     `  issuer  valid to ${dayOf(issuer.validTo)}  ${issuer.certificateSha256}`,
-    'Keep a copy of root.key.pem on a medium in a safe, then remove it here: issuing does not need it.',
+    'Keep a copy of root-1.key.pem on a medium in a safe, then remove it here: issuing does not need it.',
     `Next: loghop pki issue relay.example.com --role relay --directory ${directory} --out relay.example.com.identity`,
   ])
 }
@@ -56,7 +56,7 @@ const INIT_EXAMPLE = `
 Example:
   $ loghop pki init --directory /var/lib/loghop-ca --name "Example Logs"
 
-Makes root.pem and root.key.pem (10 years), issuer.pem and issuer.key.pem (3 years; it signs the hosts), and issued.jsonl.
+Makes root-1.pem and root-1.key.pem (10 years), issuer-1.pem and issuer-1.key.pem (1 year; it signs the hosts), and the journal.
 It never overwrites anything.`
 
 const ISSUE_EXAMPLE = `
@@ -90,7 +90,7 @@ export function registerPki(program: Command): void {
       collect,
       [] as string[],
     )
-    .option('--days <n>', `days until it expires, 1 to ${ISSUER_DAYS} (default: ${LEAF_DAYS})`, wholeNumber)
+    .option('--days <n>', `days until it expires, 1 to ${LEAF_DAYS_LIMIT} (default: ${LEAF_DAYS})`, wholeNumber)
     .requiredOption('--directory <dir>', 'the authority, as made by "pki init"')
     .requiredOption('--out <dir>', 'where to put the identity; must not exist yet')
     .addHelpText('after', ISSUE_EXAMPLE)

@@ -11,6 +11,8 @@ export const EST_LIMITS = {
   bodyMs: 10_000,
   /** How long a connection may stand without a request. */
   idleMs: 5000,
+  /** How long nothing may move on a connection while an answer is on its way. */
+  stalledMs: 30_000,
   requestsPerConnection: 100,
   connections: 1024,
   connectionsPerAddress: 256,

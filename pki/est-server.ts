@@ -66,6 +66,8 @@ export class EstServer {
   readonly #repeats: RepeatGuard
   /** Raw sockets, by address; a TLS handshake may still be under way on them. */
   readonly #connections = new Map<string, Set<Socket>>()
+  /** Peers with a request that is not answered yet. */
+  readonly #busy = new Set<string>()
 
   constructor(identity: TlsIdentity, routes: EstRoutes, log: Log, clock: Clock) {
     this.#routes = routes
@@ -83,6 +85,8 @@ export class EstServer {
       keepAliveTimeout: EST_LIMITS.idleMs,
       insecureHTTPParser: false,
     })
+    // A peer that takes nothing of its answer.
+    this.#server.setTimeout(EST_LIMITS.stalledMs)
     this.#server.maxRequestsPerSocket = EST_LIMITS.requestsPerConnection
     this.#server.maxConnections = Math.min(EST_LIMITS.connections, Math.floor(openFilesLimit() / 2))
     this.#server.on('connection', (socket: Socket) => this.#counted(socket))
@@ -114,18 +118,19 @@ export class EstServer {
     this.#server.setSecureContext(tlsPolicy(identity))
   }
 
-  /** Accepts no more, answers what was asked, and cuts what is left when the signal says so. */
+  /** Accepts no more, cuts who has asked nothing, answers who has, and cuts what is left when the signal says so. */
   close(deadline: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
+      const standing = [...this.#connections.values()].flatMap((sockets) => [...sockets])
       const cut = (): void => {
-        for (const sockets of this.#connections.values()) for (const socket of sockets) socket.destroy()
+        for (const socket of standing) socket.destroy()
       }
       deadline.addEventListener('abort', cut, { once: true })
       this.#server.close(() => {
         deadline.removeEventListener('abort', cut)
         resolve()
       })
-      this.#server.closeIdleConnections()
+      for (const socket of standing) if (!this.#busy.has(peerOf(socket))) socket.destroy()
       if (deadline.aborted) cut()
     })
   }
@@ -160,6 +165,9 @@ export class EstServer {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
+    const peer = peerOf(request.socket)
+    this.#busy.add(peer)
+    response.once('close', () => this.#busy.delete(peer))
     try {
       const answer = await this.#answer(request, response, expectsContinue)
       if (answer !== undefined) await this.#send(request, response, answer)

@@ -1,11 +1,14 @@
-import { X509Certificate } from 'node:crypto'
-import { CA_FILE, CERT_FILE, KEY_FILE } from '../core/identity/identity.ts'
+import { AUTHORITY_FILE, CA_FILE, CERT_FILE, KEY_FILE } from '../core/identity/identity.ts'
 import { type CertificateFacts, certificateFacts } from '../core/transport/certificate.ts'
-import { openAuthority } from './authority.ts'
-import { recordIssued } from './inventory.ts'
+import type { ActSession } from './act-session.ts'
+import { Authority } from './authority.ts'
+import { behindLeaf, bundleRoots, pemOf, trusted } from './chains.ts'
+import { requireNotBanned } from './invitations.ts'
 import { makeDirectoryOnce, requireFree } from './new-directory.ts'
 import { type IssueOrder, planLeaf } from './policy.ts'
-import { generateKey, signLeaf } from './x509.ts'
+import { signPlan } from './signing.ts'
+import { newestIssuer } from './state.ts'
+import { generateKey } from './x509.ts'
 
 export interface IssuedIdentity {
   readonly directory: string
@@ -13,34 +16,32 @@ export interface IssuedIdentity {
   readonly facts: CertificateFacts
 }
 
-/**
- * Makes a key and a certificate for a host, as an identity directory. The inventory line is on disk before the identity appears.
- * @throws {LoghopError} USAGE, PKI_READ, PKI_BROKEN, PKI_KEY_MODE, PKI_ISSUER_EXPIRED, PKI_EXISTS, PKI_WRITE; then no identity was made
- */
-export async function issueIdentity(
-  order: IssueOrder & { readonly directory: string; readonly out: string },
-  nowMs: number,
-): Promise<IssuedIdentity> {
-  const authority = openAuthority(order.directory)
-  const plan = planLeaf(order, { validTo: authority.issuerValidTo }, nowMs)
+/** The same within an act. */
+export async function issue(session: ActSession, order: IssueOrder & { readonly out: string }): Promise<IssuedIdentity> {
+  const { state, directory, nowMs } = session
+  const issuer = newestIssuer(state).number
+  const plan = planLeaf(order, { validTo: directory.issuer(issuer).validToDate }, nowMs)
+  requireNotBanned(session, plan.name)
   requireFree(order.out, 'an identity')
   const key = await generateKey()
-  const leafPem = await signLeaf({ ...plan, publicKey: key.keys.publicKey }, authority.issuer)
-  const facts = certificateFacts(new X509Certificate(leafPem))
+  const { certificate, act } = await signPlan(session, plan, key.keys.publicKey, { via: 'command', bundle: bundleRoots(state, directory) })
   const files = [
     { name: KEY_FILE, text: key.pem, mode: 0o600 },
-    { name: CERT_FILE, text: leafPem + authority.issuer.certificatePem, mode: 0o644 },
-    { name: CA_FILE, text: authority.rootPem, mode: 0o644 },
+    { name: CERT_FILE, text: pemOf([certificate, ...behindLeaf(state, directory, issuer)]), mode: 0o644 },
+    { name: CA_FILE, text: pemOf(trusted(state, directory, nowMs)), mode: 0o644 },
+    ...(state.address === undefined ? [] : [{ name: AUTHORITY_FILE, text: `${state.address}\n`, mode: 0o644 }]),
   ]
-  makeDirectoryOnce(order.out, 'an identity', files, () =>
-    recordIssued(authority.directory, {
-      serial: facts.serial,
-      name: plan.name,
-      role: plan.role,
-      issuedAt: new Date(nowMs).toISOString(),
-      notAfter: facts.validTo.toISOString(),
-      sha256: facts.certificateSha256,
-    }),
-  )
-  return { directory: order.out, name: plan.name, facts }
+  makeDirectoryOnce(order.out, 'an identity', files, () => session.append(act))
+  return { directory: order.out, name: plan.name, facts: certificateFacts(certificate) }
+}
+
+/**
+ * Makes a key and a certificate for a host, as an identity directory. The journal's line is on disk before the identity appears.
+ * @throws {LoghopError} USAGE, PKI_*; then no identity was made
+ */
+export async function issueIdentity(
+  order: IssueOrder & { readonly directory: string; readonly out: string; readonly by?: string },
+  nowMs: number,
+): Promise<IssuedIdentity> {
+  return Authority.open(order.directory, { by: order.by ?? 'unknown', now: () => nowMs }).act((session) => issue(session, order))
 }

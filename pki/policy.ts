@@ -3,15 +3,20 @@ import { LoghopError } from '../core/base/errors.ts'
 import { printable } from '../core/base/printable.ts'
 import { ROLE_URI, ROLES, type Role, SPEAKS_FOR_URI } from '../core/transport/certificate.ts'
 import { isHostName, isNamePattern, normaliseName } from '../core/transport/names.ts'
+import type { IssuedRole } from './acts.ts'
 import type { LeafRequest, Validity } from './x509.ts'
 
 export const DAY_MS = 86_400_000
 export const ROOT_DAYS = 3650
-export const ISSUER_DAYS = 1095
-// Ours: a year and a month's grace, until certificates renew themselves.
-export const LEAF_DAYS = 397
+export const ISSUER_DAYS = 365
+export const LEAF_DAYS = 30
+/** A year and a month's grace, for what renews itself by no means. */
+export const LEAF_DAYS_LIMIT = 397
+export const LIFE_MS_MIN = 10_000
 /** Certificates start in the past by this much, for hosts whose clock is behind. */
 export const BACKDATE_MS = 5 * 60_000
+// So that two thirds of a short life stay about two thirds.
+const BACKDATE_PART = 20
 // RFC 5280, upper bound ub-common-name-length.
 const COMMON_NAME_CHARACTERS = 64
 
@@ -23,7 +28,9 @@ export interface IssueOrder {
   readonly role: string
   readonly san?: readonly string[]
   readonly speaksFor?: readonly string[]
+  /** One of the two, or LEAF_DAYS. */
   readonly days?: number | undefined
+  readonly lifeMs?: number | undefined
 }
 
 function usage(sentence: string, remedy: string): LoghopError {
@@ -41,6 +48,11 @@ export function checkHostName(name: string): string {
   const found =
     isIP(name) !== 0 ? 'it is an address, a host name is needed' : 'it is no host name (letters, digits, hyphens and dots, at most 253)'
   throw usage(`Cannot issue a certificate for ${quote(name)}: ${found}`, 'Give the full name of the host, and addresses with --san')
+}
+
+/** @throws {LoghopError} USAGE unless it is a host name, `*.DOMAIN` or `*` */
+export function checkNameOrPattern(name: string): string {
+  return isNamePattern(name) ? name.toLowerCase() : checkHostName(name)
 }
 
 function checkRole(role: string): Role {
@@ -64,16 +76,27 @@ function checkAlternative(text: string): string {
   throw usage(`Cannot put ${quote(text)} into a certificate: it is neither a host name nor an address`, 'Correct --san')
 }
 
-function checkDays(days: number): number {
-  if (Number.isInteger(days) && days >= 1 && days <= ISSUER_DAYS) return days
-  throw usage(`Cannot issue a certificate for ${days} days: 1 to ${ISSUER_DAYS} are possible`, `Give --days between 1 and ${ISSUER_DAYS}`)
+/** How long a certificate shall last, in milliseconds. @throws {LoghopError} USAGE */
+export function checkLife(order: { readonly days?: number | undefined; readonly lifeMs?: number | undefined }): number {
+  const { days, lifeMs } = order
+  if (days !== undefined && lifeMs !== undefined) throw usage('Cannot take both --days and --life', 'Give one of them')
+  if (lifeMs === undefined) {
+    const wanted = days ?? LEAF_DAYS
+    if (Number.isInteger(wanted) && wanted >= 1 && wanted <= LEAF_DAYS_LIMIT) return wanted * DAY_MS
+    const sentence = `Cannot issue a certificate for ${wanted} days: 1 to ${LEAF_DAYS_LIMIT} are possible`
+    throw usage(sentence, `Give --days between 1 and ${LEAF_DAYS_LIMIT}`)
+  }
+  // Certificates know whole seconds.
+  if (lifeMs % 1000 === 0 && lifeMs >= LIFE_MS_MIN && lifeMs <= LEAF_DAYS_LIMIT * DAY_MS) return lifeMs
+  const sentence = `Cannot issue a certificate for ${lifeMs / 1000} s: whole seconds from ${LIFE_MS_MIN / 1000} s to ${LEAF_DAYS_LIMIT} days are possible`
+  throw usage(sentence, 'Give --life such as 12h or 30d')
 }
 
 /** The name of an authority, as it will stand in certificates. @throws {LoghopError} USAGE */
 export function checkAuthorityName(name: string): string {
   const trimmed = name.trim()
-  // Room for the word that tells root and issuer apart.
-  const limit = COMMON_NAME_CHARACTERS - ' Issuer'.length
+  // Room for the words that tell root and issuers apart.
+  const limit = COMMON_NAME_CHARACTERS - ' Issuer 9999'.length
   if (trimmed.length > 0 && trimmed.length <= limit && printable(trimmed) === trimmed) return trimmed
   throw usage(
     `Cannot name the authority ${quote(name)}: 1 to ${limit} printable characters are needed`,
@@ -81,18 +104,57 @@ export function checkAuthorityName(name: string): string {
   )
 }
 
-/** A validity from five minutes ago for `days` days, cut off where the issuer's ends. */
-export function validityOf(nowMs: number, days: number, issuerEnds?: Date): Validity {
+/** A validity from a little ago for `lifeMs` from now, cut off where the issuer's ends. */
+export function validityOf(nowMs: number, lifeMs: number, issuerEnds?: Date): Validity {
   // Certificates know whole seconds.
   const start = Math.floor(nowMs / 1000) * 1000
-  const end = start + days * DAY_MS
-  return { notBefore: new Date(start - BACKDATE_MS), notAfter: new Date(Math.min(end, issuerEnds?.getTime() ?? end)) }
+  const backdate = Math.min(BACKDATE_MS, Math.floor(lifeMs / BACKDATE_PART / 1000) * 1000)
+  const end = start + lifeMs
+  return { notBefore: new Date(start - backdate), notAfter: new Date(Math.min(end, issuerEnds?.getTime() ?? end)) }
 }
 
 export type LeafPlan = Omit<LeafRequest, 'publicKey'> & {
   readonly name: string
-  readonly role: Role
+  readonly role: IssuedRole
   readonly speaksFor: readonly string[]
+  /** Names and addresses besides `name`. */
+  readonly san: readonly string[]
+  readonly lifeMs: number
+}
+
+/** What an order may be bound to: a certificate's content but for its dates. */
+export interface CheckedOrder {
+  readonly name: string
+  readonly role: Role
+  readonly san: readonly string[]
+  readonly speaksFor: readonly string[]
+  readonly lifeMs: number
+}
+
+/**
+ * @param checkName what the name may be: a host name, or a pattern for an invitation
+ * @throws {LoghopError} USAGE for what no certificate may say
+ */
+export function checkOrder(order: IssueOrder, checkName = checkHostName): CheckedOrder {
+  const name = checkName(order.name)
+  const role = checkRole(order.role)
+  const san = [...new Set((order.san ?? []).map(checkAlternative))].filter((text) => text !== name)
+  const speaksFor = [...new Set((order.speaksFor ?? []).map(checkPattern))]
+  if (san.length + speaksFor.length > ALTERNATIVES_LIMIT) {
+    const sentence = `Cannot issue a certificate with ${san.length + speaksFor.length} names and patterns: the limit is ${ALTERNATIVES_LIMIT}`
+    throw usage(sentence, 'Use patterns such as *.site1.example.com')
+  }
+  return { name, role, san, speaksFor, lifeMs: checkLife(order) }
+}
+
+function requireLasting(issuer: { readonly validTo: Date }, lifeMs: number, nowMs: number): void {
+  if (issuer.validTo.getTime() >= nowMs + Math.min(lifeMs, DAY_MS)) return
+  const sentence = `Cannot issue a certificate: the issuing certificate ends on ${issuer.validTo.toISOString()}`
+  throw new LoghopError('PKI_ISSUER_EXPIRED', sentence, 'Make a new one: loghop pki rotate --issuer')
+}
+
+function commonNameOf(name: string): string | undefined {
+  return name.length <= COMMON_NAME_CHARACTERS ? name : undefined
 }
 
 /**
@@ -100,29 +162,40 @@ export type LeafPlan = Omit<LeafRequest, 'publicKey'> & {
  * @throws {LoghopError} USAGE for what no certificate may say, PKI_ISSUER_EXPIRED when the issuer cannot vouch any more
  */
 export function planLeaf(order: IssueOrder, issuer: { readonly validTo: Date }, nowMs: number): LeafPlan {
-  const name = checkHostName(order.name)
-  const role = checkRole(order.role)
-  const alternatives = [...new Set((order.san ?? []).map(checkAlternative))].filter((text) => text !== name)
-  const speaksFor = [...new Set((order.speaksFor ?? []).map(checkPattern))]
-  if (alternatives.length + speaksFor.length > ALTERNATIVES_LIMIT) {
-    const sentence = `Cannot issue a certificate with ${alternatives.length + speaksFor.length} names and patterns: the limit is ${ALTERNATIVES_LIMIT}`
-    throw usage(sentence, 'Use patterns such as *.site1.example.com')
-  }
-  const days = checkDays(order.days ?? LEAF_DAYS)
-  if (issuer.validTo.getTime() < nowMs + DAY_MS) {
-    const sentence = `Cannot issue a certificate: the issuing certificate ends on ${issuer.validTo.toISOString()}`
-    throw new LoghopError('PKI_ISSUER_EXPIRED', sentence, 'Make a new authority with "loghop pki init" in another directory')
-  }
+  const checked = checkOrder(order)
+  requireLasting(issuer, checked.lifeMs, nowMs)
+  const { name, role, san, speaksFor } = checked
   return {
-    name,
-    role,
-    speaksFor,
-    commonName: name.length <= COMMON_NAME_CHARACTERS ? name : undefined,
-    dnsNames: [name, ...alternatives.filter((text) => isIP(text) === 0)],
-    addresses: alternatives.filter((text) => isIP(text) !== 0),
+    ...checked,
+    commonName: commonNameOf(name),
+    dnsNames: [name, ...san.filter((text) => isIP(text) === 0)],
+    addresses: san.filter((text) => isIP(text) !== 0),
     uris: [`${ROLE_URI}${role}`, ...speaksFor.map((pattern) => `${SPEAKS_FOR_URI}${pattern}`)],
     // A relay dials the next relay as well.
     usages: role === 'relay' ? ['clientAuth', 'serverAuth'] : ['clientAuth'],
-    ...validityOf(nowMs, days, issuer.validTo),
+    ...validityOf(nowMs, checked.lifeMs, issuer.validTo),
+  }
+}
+
+/** The certificate of the authority's own server: it can be dialled, and nothing else. */
+export function planServer(names: readonly string[], issuer: { readonly validTo: Date }, nowMs: number): LeafPlan {
+  const lifeMs = LEAF_DAYS * DAY_MS
+  requireLasting(issuer, lifeMs, nowMs)
+  const all = [...new Set(names.map(checkAlternative))]
+  // An identity has a name, also where the server is dialled by addresses alone.
+  const name = all.find((text) => isIP(text) === 0) ?? 'loghop-authority'
+  const san = all.filter((text) => text !== name)
+  return {
+    name,
+    role: 'authority',
+    speaksFor: [],
+    san,
+    lifeMs,
+    commonName: commonNameOf(name),
+    dnsNames: [name, ...san.filter((text) => isIP(text) === 0)],
+    addresses: san.filter((text) => isIP(text) !== 0),
+    uris: [],
+    usages: ['serverAuth'],
+    ...validityOf(nowMs, lifeMs, issuer.validTo),
   }
 }

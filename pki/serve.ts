@@ -11,7 +11,9 @@ import { EstRoutes } from './est-routes.ts'
 import { EstServer } from './est-server.ts'
 import type { AuthorityService } from './service.ts'
 
-const UPKEEP_MS = 60_000
+// A `pki rotate` beside this shows in new handshakes after this time; looking costs milliseconds.
+const UPKEEP_MS = 10_000
+const PROBLEM_AGAIN_MS = 24 * 3_600_000
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::']
 
 export interface ServeOptions {
@@ -42,6 +44,22 @@ async function listen(server: EstServer, address: Address): Promise<number> {
   }
 }
 
+/** Warns of what a person should mend: at once, and each day while it lasts. */
+function problemTeller(authority: AuthorityService, log: Log): () => void {
+  let told = new Map<string, number>()
+  return () => {
+    const nowMs = systemClock.monotonicMs()
+    const still = new Map<string, number>()
+    for (const { sentence, remedy } of authority.problems()) {
+      const lastMs = told.get(sentence)
+      const isDue = lastMs === undefined || nowMs - lastMs >= PROBLEM_AGAIN_MS
+      if (isDue) log.warn('authority-problem', sentence, { remedy })
+      still.set(sentence, isDue ? nowMs : lastMs)
+    }
+    told = still
+  }
+}
+
 /**
  * Serves enrolment, renewal and revocation lists, and keeps its own certificate and the lists fresh.
  * @throws {LoghopError} USAGE, PKI_LISTEN, and what the authority throws; then nothing listens
@@ -57,12 +75,14 @@ export async function startServing(authority: AuthorityService, options: ServeOp
   log.info('started', `Authority serves on ${formatAddress({ host: options.listen.host, port })}`, fields)
 
   const repeats = new RepeatGuard(systemClock)
+  const tellProblems = problemTeller(authority, log)
   let timer: NodeJS.Timeout | undefined
   let underWay: Promise<void> | undefined
   const upkeep = async (): Promise<void> => {
     clearTimeout(timer)
     try {
       await authority.refreshRevocationLists()
+      tellProblems()
       const fresh = await presentedIdentity(authority, names)
       if (fresh.cert !== identity.cert || fresh.key !== identity.key || fresh.ca !== identity.ca) {
         identity = fresh
@@ -85,6 +105,7 @@ export async function startServing(authority: AuthorityService, options: ServeOp
     })
   }
   timer = setTimeout(again, UPKEEP_MS)
+  tellProblems()
 
   return {
     async stop(deadline) {

@@ -15,6 +15,9 @@ export interface Signer {
   readonly keyPem: string
 }
 
+/** A key of this process, or a SubjectPublicKeyInfo in DER. */
+export type PublicKey = webcrypto.CryptoKey | Buffer
+
 export interface Validity {
   readonly notBefore: Date
   readonly notAfter: Date
@@ -22,21 +25,23 @@ export interface Validity {
 
 export interface AuthorityRequest extends Validity {
   readonly name: string
-  readonly publicKey: webcrypto.CryptoKey
+  readonly publicKey: PublicKey
   /** How many authorities may stand between this one and a leaf. */
   readonly pathLength: number
 }
 
 export interface LeafRequest extends Validity {
   readonly commonName: string | undefined
-  readonly publicKey: webcrypto.CryptoKey
+  readonly publicKey: PublicKey
   readonly dnsNames: readonly string[]
   readonly addresses: readonly string[]
   readonly uris: readonly string[]
   readonly usages: readonly ('clientAuth' | 'serverAuth')[]
+  /** URL of the revocation list. */
+  readonly distributionPoint?: string | undefined
 }
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+export const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const SERIAL_OCTETS = 20
 
 /** A new EC P-256 key pair. */
@@ -59,7 +64,12 @@ function nameOf(commonName: string | undefined): x509.Name {
   return new x509.Name(commonName === undefined ? [] : [{ CN: [{ utf8String: commonName }] }])
 }
 
-function signingKey(pem: string): Promise<webcrypto.CryptoKey> {
+function publicKeyOf(key: PublicKey): x509.PublicKeyType {
+  return Buffer.isBuffer(key) ? new x509.PublicKey(key) : key
+}
+
+/** For signing certificates and revocation lists by an authority's key, which is EC P-256. */
+export function signingKey(pem: string): Promise<webcrypto.CryptoKey> {
   const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' })
   return crypto.subtle.importKey('pkcs8', new Uint8Array(der), ALGORITHM, false, ['sign'])
 }
@@ -68,7 +78,7 @@ async function authorityExtensions(request: AuthorityRequest): Promise<x509.Exte
   return [
     new x509.BasicConstraintsExtension(true, request.pathLength, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-    await x509.SubjectKeyIdentifierExtension.create(request.publicKey),
+    await x509.SubjectKeyIdentifierExtension.create(publicKeyOf(request.publicKey)),
   ]
 }
 
@@ -84,10 +94,13 @@ export async function signRoot(request: AuthorityRequest, own: KeyPair): Promise
     issuer: nameOf(request.name),
     notBefore: request.notBefore,
     notAfter: request.notAfter,
-    publicKey: request.publicKey,
+    publicKey: publicKeyOf(request.publicKey),
     signingKey: own.keys.privateKey,
     signingAlgorithm: ALGORITHM,
-    extensions: [...(await authorityExtensions(request)), await x509.AuthorityKeyIdentifierExtension.create(request.publicKey)],
+    extensions: [
+      ...(await authorityExtensions(request)),
+      await x509.AuthorityKeyIdentifierExtension.create(publicKeyOf(request.publicKey)),
+    ],
   })
   return pemOf(root)
 }
@@ -95,7 +108,7 @@ export async function signRoot(request: AuthorityRequest, own: KeyPair): Promise
 async function signBelow(
   signer: Signer,
   subject: x509.Name,
-  request: Validity & { readonly publicKey: webcrypto.CryptoKey },
+  request: Validity & { readonly publicKey: PublicKey },
   extensions: x509.Extension[],
 ): Promise<string> {
   const issuer = new x509.X509Certificate(signer.certificatePem)
@@ -105,7 +118,7 @@ async function signBelow(
     issuer: issuer.subjectName,
     notBefore: request.notBefore,
     notAfter: request.notAfter,
-    publicKey: request.publicKey,
+    publicKey: publicKeyOf(request.publicKey),
     signingKey: await signingKey(signer.keyPem),
     signingAlgorithm: ALGORITHM,
     extensions: [...extensions, await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey)],
@@ -129,9 +142,10 @@ export async function signLeaf(request: LeafRequest, signer: Signer): Promise<st
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
     ...(request.usages.length > 0 ? [new x509.ExtendedKeyUsageExtension(request.usages.map((usage) => x509.ExtendedKeyUsage[usage]))] : []),
-    await x509.SubjectKeyIdentifierExtension.create(request.publicKey),
+    await x509.SubjectKeyIdentifierExtension.create(publicKeyOf(request.publicKey)),
     // RFC 5280 section 4.1.2.6: critical when the subject is empty.
     ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names, request.commonName === undefined)] : []),
+    ...(request.distributionPoint === undefined ? [] : [new x509.CRLDistributionPointsExtension([request.distributionPoint])]),
   ]
   return signBelow(signer, nameOf(request.commonName), request, extensions)
 }

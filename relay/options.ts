@@ -144,7 +144,9 @@ const passthroughOptions = z
   .union([passthroughOption.transform((one) => [one]), z.array(passthroughOption)])
   .default([])
   .register(optionNotes, { allowed: passthroughAllowed })
-  .describe(`Where hosts of this site reach an authority through this relay, which sees only TLS between them: ${passthroughAllowed}; default none`)
+  .describe(
+    `Where hosts of this site reach an authority through this relay, which sees only TLS between them: ${passthroughAllowed}; default none`,
+  )
 
 /** relay.yaml. Sizes in bytes, durations in ms, modes as bits, addresses split, pins normalised; nothing is looked up or touched. */
 export const relayOptions = z.strictObject({

@@ -55,7 +55,9 @@ export class Passthrough {
     if (count > CONNECTIONS_PER_ADDRESS_LIMIT) {
       near.destroy()
       if (this.#guard.repeated(`passthrough ${from}`) !== undefined)
-        this.#log.warn('passthrough-refused', `Refused to pass a connection of ${from}: it has ${CONNECTIONS_PER_ADDRESS_LIMIT} already`, { from })
+        this.#log.warn('passthrough-refused', `Refused to pass a connection of ${from}: it has ${CONNECTIONS_PER_ADDRESS_LIMIT} already`, {
+          from,
+        })
       return
     }
     this.#perAddress.set(from, count)

@@ -195,7 +195,8 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
   const checkRoom = (): void => {
     const shouldPause = !spool.hasRoom(RESERVE_BYTES)
     // A peer that gave up meanwhile is not noticed by who does not read: its descriptor would stay.
-    if (isPaused && shouldPause && clock.monotonicMs() - pausedMs > PAUSE_LIMIT_MS) for (const { session } of peers.values()) session.close()
+    if (isPaused && shouldPause && clock.monotonicMs() - pausedMs > PAUSE_LIMIT_MS)
+      for (const { session } of peers.values()) session.close()
     if (shouldPause === isPaused) return
     isPaused = shouldPause
     pausedMs = clock.monotonicMs()

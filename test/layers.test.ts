@@ -29,9 +29,9 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   koffi: /^core\/platform\//,
   pino: /^core\/base\/log\.ts$/,
   yaml: /^core\/base\/configuration\.ts$/,
-  '@peculiar/x509': /^(pki\/x509|core\/identity\/csr)\.ts$/,
+  '@peculiar/x509': /^(pki\/(x509|csr|crl)|core\/identity\/csr)\.ts$/,
   'node-forge': /^pki\/pkcs7\.ts$/,
-  'reflect-metadata': /^(pki\/x509|core\/identity\/csr)\.ts$/,
+  'reflect-metadata': /^(pki\/(x509|csr|crl)|core\/identity\/csr)\.ts$/,
   zod: /^(core\/base\/|core\/transport\/pin-option\.ts$|agent\/options\.ts$|relay\/options\.ts$|cli\/)/,
   commander: /^cli\//,
 }

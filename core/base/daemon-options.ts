@@ -49,7 +49,10 @@ export const identityOption = pathOption('Identity directory with key.pem, cert.
 
 /** `authority` of either daemon. */
 export const authorityOption = optionalOption(
-  addressOption('Authority that renews the identity and has the revocation lists; default the one in the identity directory', 'ca.example.com:8443'),
+  addressOption(
+    'Authority that renews the identity and has the revocation lists; default the one in the identity directory',
+    'ca.example.com:8443',
+  ),
 )
 
 /** `renew` of either daemon. */

@@ -15,6 +15,7 @@ export const KEY_FILE = 'key.pem'
 export const CERT_FILE = 'cert.pem'
 export const CA_FILE = 'ca.pem'
 export const CRL_FILE = 'crl.pem'
+/** HOST:PORT of the authority that renews the identity. */
 export const AUTHORITY_FILE = 'authority'
 
 // Ours: a large estate's revocation list fits, a mistaken log file does not.

@@ -13,7 +13,14 @@ interface Needed {
 }
 
 const PLUGINS = '/usr/lib/x86_64-linux-gnu/rsyslog'
+const IPSEC_PLUGINS = '/usr/lib/ipsec/plugins'
 const SUITES: Readonly<Record<string, readonly Needed[]>> = {
+  'enrolment.test.ts': [
+    { program: 'pki', package: 'strongswan-pki' },
+    { program: 'pki', package: 'libstrongswan-standard-plugins', file: `${IPSEC_PLUGINS}/libstrongswan-openssl.so` },
+    { program: 'curl', package: 'curl' },
+    { program: 'openssl', package: 'openssl' },
+  ],
   'openssl.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'senders.test.ts': [
     { program: 'logger', package: 'bsdutils' },

@@ -43,9 +43,9 @@ export class Daemon {
   readonly #listeners = new Set<() => void>()
   #hasEnded = false
 
-  private constructor(t: ExecutionContext, name: string, config: string) {
+  private constructor(t: ExecutionContext, name: string, args: readonly string[]) {
     this.#name = name
-    this.#child = spawn(process.execPath, [ENTRY, name, 'run', '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child = spawn(process.execPath, [ENTRY, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.ended = watched(t, this.#child)
     let rest = ''
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -63,7 +63,12 @@ export class Daemon {
 
   /** Starts it and returns at once. */
   static spawn(t: ExecutionContext, name: 'agent' | 'relay', config: string): Daemon {
-    return new Daemon(t, name, config)
+    return new Daemon(t, name, [name, 'run', '--config', config])
+  }
+
+  /** Starts the server of an authority and returns at once. */
+  static serve(t: ExecutionContext, directory: string, ...args: readonly string[]): Daemon {
+    return new Daemon(t, 'pki serve', ['pki', 'serve', '--directory', directory, '--listen', '127.0.0.1:0', ...args])
   }
 
   get pid(): number {

@@ -21,9 +21,9 @@ export interface MadeIdentity {
 
 /** A certificate of the chain's authority that says what it is told to. */
 export async function makeIdentity(chain: Chain, differing: Partial<LeafRequest>, authority = 'ca'): Promise<MadeIdentity> {
-  const certificatePem = authorityFile(chain, authority, 'issuer.pem')
-  const leaf = await makeLeaf({ certificatePem, keyPem: authorityFile(chain, authority, 'issuer.key.pem') }, differing)
-  return { key: leaf.keyPem, cert: leaf.pem + certificatePem, ca: authorityFile(chain, authority, 'root.pem'), leaf }
+  const certificatePem = authorityFile(chain, authority, 'issuer-1.pem')
+  const leaf = await makeLeaf({ certificatePem, keyPem: authorityFile(chain, authority, 'issuer-1.key.pem') }, differing)
+  return { key: leaf.keyPem, cert: leaf.pem + certificatePem, ca: authorityFile(chain, authority, 'root-1.pem'), leaf }
 }
 
 /** As a directory, in the place of the one that stands there. */
@@ -37,5 +37,5 @@ export function putIdentity(chain: Chain, name: string, identity: MadeIdentity):
 
 /** Adds an authority to those that an identity trusts. */
 export function trustAlso(chain: Chain, name: string, authority: string): void {
-  fs.appendFileSync(chain.place(`${name}/ca.pem`), authorityFile(chain, authority, 'root.pem'))
+  fs.appendFileSync(chain.place(`${name}/ca.pem`), authorityFile(chain, authority, 'root-1.pem'))
 }

@@ -3,11 +3,14 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { LoghopError } from '../../../core/base/errors.ts'
+import { type Files, nodeFiles } from '../../../core/base/files.ts'
 import { loadIdentity } from '../../../core/identity/identity.ts'
 import { admitClient, admitServer } from '../../../core/transport/admission.ts'
 import { NONE_REVOKED } from '../../../core/transport/tls-policy.ts'
+import { Authority } from '../../../pki/authority.ts'
 import { initAuthority } from '../../../pki/init.ts'
-import { issueIdentity } from '../../../pki/issue.ts'
+import { issue, issueIdentity } from '../../../pki/issue.ts'
+import type { Issued } from '../../../pki/state.ts'
 import { DAY_MS, NOW, presentClient, presentServer, temporaryDirectory } from './made.ts'
 
 async function authority(t: ExecutionContext): Promise<{ parent: string; directory: string; out: string }> {
@@ -21,9 +24,12 @@ function modeOf(...file: string[]): string {
   return (fs.statSync(path.join(...file)).mode & 0o777).toString(8)
 }
 
-function inventory(directory: string): Record<string, string>[] {
-  const lines = fs.readFileSync(path.join(directory, 'issued.jsonl'), 'utf8').split('\n')
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line))
+function inventory(directory: string): Issued[] {
+  return [...Authority.open(directory, { by: 'test' }).state.certificates.values()]
+}
+
+function throwErrno(code: string): never {
+  throw Object.assign(new Error(code), { code })
 }
 
 async function refused(t: ExecutionContext, work: () => Promise<unknown>, code: string): Promise<LoghopError> {
@@ -34,13 +40,21 @@ async function refused(t: ExecutionContext, work: () => Promise<unknown>, code: 
 
 test('initAuthority() makes root and issuer, with keys that only the owner reads', async (t) => {
   const { parent, directory } = await authority(t)
-  t.deepEqual(fs.readdirSync(directory).sort(), ['issued.jsonl', 'issuer.key.pem', 'issuer.pem', 'root.key.pem', 'root.pem'])
+  t.deepEqual(fs.readdirSync(directory).sort(), [
+    'issuer-1.crl',
+    'issuer-1.key.pem',
+    'issuer-1.pem',
+    'journal',
+    'lock',
+    'root-1.key.pem',
+    'root-1.pem',
+  ])
   t.is(modeOf(directory), '700')
-  t.is(modeOf(directory, 'root.key.pem'), '600')
-  t.is(modeOf(directory, 'issuer.key.pem'), '600')
+  t.is(modeOf(directory, 'root-1.key.pem'), '600')
+  t.is(modeOf(directory, 'issuer-1.key.pem'), '600')
   t.deepEqual(fs.readdirSync(parent), ['ca'])
-  const issuer = new X509Certificate(fs.readFileSync(path.join(directory, 'issuer.pem')))
-  const root = new X509Certificate(fs.readFileSync(path.join(directory, 'root.pem')))
+  const issuer = new X509Certificate(fs.readFileSync(path.join(directory, 'issuer-1.pem')))
+  const root = new X509Certificate(fs.readFileSync(path.join(directory, 'root-1.pem')))
   t.true(root.ca && issuer.ca && issuer.checkIssued(root) && issuer.verify(root.publicKey))
   t.is(root.subject, 'CN=Example Logs Root')
   t.true(issuer.validToDate < root.validToDate)
@@ -48,9 +62,9 @@ test('initAuthority() makes root and issuer, with keys that only the owner reads
 
 test('initAuthority() and issueIdentity() overwrite nothing', async (t) => {
   const { parent, directory, out } = await authority(t)
-  const before = fs.readFileSync(path.join(directory, 'root.key.pem'), 'utf8')
+  const before = fs.readFileSync(path.join(directory, 'root-1.key.pem'), 'utf8')
   await refused(t, () => initAuthority({ directory, name: 'Other' }, NOW), 'PKI_EXISTS')
-  t.is(fs.readFileSync(path.join(directory, 'root.key.pem'), 'utf8'), before)
+  t.is(fs.readFileSync(path.join(directory, 'root-1.key.pem'), 'utf8'), before)
   const order = { name: 'web01.example.com', role: 'agent', directory, out }
   await issueIdentity(order, NOW)
   const key = fs.readFileSync(path.join(out, 'key.pem'), 'utf8')
@@ -87,7 +101,9 @@ test('issueIdentity() makes an identity that loads, and that admission believes'
   t.deepEqual(relay.facts.names, ['relay.example.com', 'r2.example.com'])
   t.deepEqual(relay.facts.addresses, ['192.0.2.7', '2001:db8::7'])
   t.deepEqual(relay.facts.speaksFor, ['*.site1.example.com'])
-  t.is(relay.ca, fs.readFileSync(path.join(directory, 'root.pem'), 'utf8'))
+  const pem = (name: string) => fs.readFileSync(path.join(directory, name), 'utf8')
+  t.is(relay.ca, pem('root-1.pem') + pem('issuer-1.pem'))
+  t.is(relay.cert.slice(relay.cert.indexOf('-----BEGIN', 1)), pem('issuer-1.pem'))
   const leafOf = ({ key, cert }: typeof agent) => ({ certificate: new X509Certificate(cert), pem: cert, keyPem: key })
 
   const policy = { names: ['*.site1.example.com'], pins: [] }
@@ -103,12 +119,19 @@ test('issueIdentity() makes an identity that loads, and that admission believes'
 test('issueIdentity() records each certificate, and makes none that it cannot record', async (t) => {
   const { parent, directory, out } = await authority(t)
   const { facts } = await issueIdentity({ name: 'web01.example.com', role: 'agent', directory, out }, NOW)
-  t.like(inventory(directory)[0], { serial: facts.serial, name: 'web01.example.com', role: 'agent', sha256: facts.certificateSha256 })
+  t.like(inventory(directory)[0], {
+    serial: facts.serial,
+    name: 'web01.example.com',
+    role: 'agent',
+    via: 'command',
+    spki: facts.publicKeySha256.slice('spki-sha256:'.length),
+  })
   t.regex(facts.serial, /^[4-7][0-9A-F]{39}$/)
-  fs.rmSync(path.join(directory, 'issued.jsonl'))
-  fs.mkdirSync(path.join(directory, 'issued.jsonl'))
-  const order = { name: 'web02.example.com', role: 'agent', directory, out: path.join(parent, 'second') }
-  await refused(t, () => issueIdentity(order, NOW), 'PKI_WRITE')
+  const full: Files = { ...nodeFiles, write: () => throwErrno('ENOSPC') }
+  const other = Authority.open(directory, { by: 'test', files: full })
+  const order = { name: 'web02.example.com', role: 'agent', out: path.join(parent, 'second') }
+  await refused(t, () => other.act((session) => issue(session, order)), 'PKI_WRITE')
+  t.is(inventory(directory).length, 1)
   t.deepEqual(fs.readdirSync(parent).sort(), ['ca', 'identity'])
 })
 
@@ -122,15 +145,15 @@ test('issueIdentity() keeps a name of more than 64 characters out of the common 
 
 test('issueIdentity() lets no certificate outlive its issuer', async (t) => {
   const { directory, out, parent } = await authority(t)
-  const issuer = new X509Certificate(fs.readFileSync(path.join(directory, 'issuer.pem')))
+  const issuer = new X509Certificate(fs.readFileSync(path.join(directory, 'issuer-1.pem')))
   const order = { name: 'web01.example.com', role: 'agent', directory }
-  const later = NOW + 900 * DAY_MS
-  const { facts } = await issueIdentity({ ...order, out }, later)
+  const later = NOW + 340 * DAY_MS
+  const { facts } = await issueIdentity({ ...order, days: 60, out }, later)
   t.deepEqual(facts.validTo, issuer.validToDate)
   const short = await issueIdentity({ ...order, days: 30, out: path.join(parent, 'short') }, NOW)
   t.is(Math.round((short.facts.validTo.getTime() - NOW) / DAY_MS), 30)
   t.true(short.facts.validFrom.getTime() < NOW - 4 * 60_000)
-  await refused(t, () => issueIdentity({ ...order, out: path.join(parent, 'late') }, NOW + 1095 * DAY_MS), 'PKI_ISSUER_EXPIRED')
+  await refused(t, () => issueIdentity({ ...order, out: path.join(parent, 'late') }, NOW + 365 * DAY_MS), 'PKI_ISSUER_EXPIRED')
 })
 
 test('issueIdentity() refuses what no certificate may say, and leaves nothing behind', async (t) => {
@@ -145,14 +168,16 @@ test('issueIdentity() refuses what no certificate may say, and leaves nothing be
     { ...order, san: ['*.example.com'] },
     { ...order, san: ['fe80::1%eth0'] },
     { ...order, speaksFor: ['*x'] },
-    ...[0, -1, 1.5, 1096, Number.NaN].map((days) => ({ ...order, days })),
+    ...[0, -1, 1.5, 398, Number.NaN].map((days) => ({ ...order, days })),
+    ...[0, 9000, 10_500, 398 * DAY_MS].map((lifeMs) => ({ ...order, lifeMs })),
+    { ...order, days: 1, lifeMs: DAY_MS },
     { ...order, speaksFor: Array.from({ length: 101 }, (_, i) => `h${i}.example.com`) },
   ]
   for (const wrong of [...names, ...others]) {
     const error = await refused(t, () => issueIdentity(wrong, NOW), 'USAGE')
     t.notRegex(error.message, /[\u0000-\u001f]/)
   }
-  for (const name of ['', ' ', 'x'.repeat(58), 'a\nb']) await refused(t, () => initAuthority({ directory: out, name }, NOW), 'USAGE')
+  for (const name of ['', ' ', 'x'.repeat(53), 'a\nb']) await refused(t, () => initAuthority({ directory: out, name }, NOW), 'USAGE')
   t.deepEqual(fs.readdirSync(parent), ['ca'])
   t.is(inventory(directory).length, 0)
 })
@@ -161,12 +186,12 @@ test('issueIdentity() refuses an authority that is missing, broken, or readable 
   const { parent, directory, out } = await authority(t)
   const order = { name: 'web01.example.com', role: 'agent', directory, out }
   await refused(t, () => issueIdentity({ ...order, directory: path.join(parent, 'none') }, NOW), 'PKI_READ')
-  fs.rmSync(path.join(directory, 'root.key.pem'))
+  fs.rmSync(path.join(directory, 'root-1.key.pem'))
   t.is((await issueIdentity(order, NOW)).name, 'web01.example.com')
   const again = { ...order, out: path.join(parent, 'again') }
-  fs.chmodSync(path.join(directory, 'issuer.key.pem'), 0o640)
+  fs.chmodSync(path.join(directory, 'issuer-1.key.pem'), 0o640)
   await refused(t, () => issueIdentity(again, NOW), 'PKI_KEY_MODE')
-  fs.chmodSync(path.join(directory, 'issuer.key.pem'), 0o600)
-  fs.copyFileSync(path.join(out, 'key.pem'), path.join(directory, 'issuer.key.pem'))
+  fs.chmodSync(path.join(directory, 'issuer-1.key.pem'), 0o600)
+  fs.copyFileSync(path.join(out, 'key.pem'), path.join(directory, 'issuer-1.key.pem'))
   await refused(t, () => issueIdentity(again, NOW), 'PKI_BROKEN')
 })

@@ -1,0 +1,36 @@
+// Which certificates are handed out together.
+
+import type { X509Certificate } from 'node:crypto'
+import { type AuthorityDirectory, spkiOf } from './directory.ts'
+import { crossesBelow, liveIssuers, liveRoots, type State } from './state.ts'
+
+/** What stands behind a leaf of that issuer: the issuer, and cross certificates for peers that know an older root only. */
+export function behindLeaf(state: State, directory: AuthorityDirectory, issuer: number): X509Certificate[] {
+  const root = state.issuers.find(({ number }) => number === issuer)!.root
+  return [directory.issuer(issuer), ...crossesBelow(state, root).map((number) => directory.cross(number))]
+}
+
+function validIssuers(state: State, directory: AuthorityDirectory, nowMs: number): X509Certificate[] {
+  return liveIssuers(state)
+    .map(({ number }) => directory.issuer(number))
+    .filter(({ validToDate }) => validToDate.getTime() > nowMs)
+}
+
+/** Roots newest first, then issuers: what stands in ca.pem. */
+export function trusted(state: State, directory: AuthorityDirectory, nowMs: number): X509Certificate[] {
+  return [...liveRoots(state).map(({ number }) => directory.root(number)), ...validIssuers(state, directory, nowMs)]
+}
+
+/** The same with the cross certificates behind it: what `/cacerts` gives. */
+export function bundleOf(state: State, directory: AuthorityDirectory, nowMs: number): X509Certificate[] {
+  return [...trusted(state, directory, nowMs), ...crossesBelow(state, liveRoots(state)[0]!.number).map((number) => directory.cross(number))]
+}
+
+/** SHA-256 of the public keys of the roots in the bundle, hex. */
+export function bundleRoots(state: State, directory: AuthorityDirectory): string[] {
+  return liveRoots(state).map(({ number }) => spkiOf(directory.root(number)))
+}
+
+export function pemOf(certificates: readonly X509Certificate[]): string {
+  return certificates.map((certificate) => certificate.toString()).join('')
+}

@@ -1,0 +1,188 @@
+// Decides on what strangers ask for: enrolment with a secret, renewal with a proved key. Every refusal is before anything is signed.
+
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { printable } from '../core/base/printable.ts'
+import { dayOf, type Role } from '../core/transport/certificate.ts'
+import { matchesName, normaliseName } from '../core/transport/names.ts'
+import type { ActSession } from './act-session.ts'
+import { behindLeaf, bundleRoots } from './chains.ts'
+import { beyond, readSigningRequest, type SigningRequest } from './csr.ts'
+import { secretDigest } from './invitations.ts'
+import { type IssueOrder, planLeaf } from './policy.ts'
+import { GRACE_MS } from './revocation.ts'
+import type { EnrolAnswer, EnrolRequest, RenewRequest } from './service.ts'
+import { signPlan } from './signing.ts'
+import { certificatesOf, type Invitation, type Issued, isLive, newestIssuer, type State } from './state.ts'
+
+/** Ends a decision; becomes the answer, and a line of the journal. */
+export class Refusal extends Error {
+  readonly status: 400 | 401 | 403
+  readonly remedy: string
+
+  constructor(status: 400 | 401 | 403, sentence: string, remedy: string) {
+    super(sentence)
+    this.status = status
+    this.remedy = remedy
+  }
+}
+
+const INVITE = 'Make a new invitation: loghop pki invite'
+
+/** The same work whether or not there is one, so that time tells nothing. */
+function invitationOf(state: State, secret: string): Invitation | undefined {
+  const wanted = Buffer.from(secretDigest(secret), 'hex')
+  let found: Invitation | undefined
+  for (const invitation of state.invitations.values()) {
+    if (timingSafeEqual(wanted, Buffer.from(invitation.secret, 'hex'))) found = invitation
+  }
+  return found
+}
+
+async function readRequest(csr: Buffer): Promise<SigningRequest> {
+  const result = await readSigningRequest(csr)
+  if (result.kind === 'ok') return result.request
+  throw new Refusal(400, `Cannot use the signing request: ${result.reason}`, 'Make a new key (EC P-256) and a new request')
+}
+
+function checkKey(state: State, request: SigningRequest, name: string): void {
+  for (const serial of state.byKey.get(request.spki) ?? []) {
+    const issued = state.certificates.get(serial)!
+    if (issued.revoked !== undefined) {
+      throw new Refusal(
+        403,
+        `Cannot issue a certificate for ${name}: its key was revoked on ${dayOf(new Date(issued.revoked.at))}`,
+        'Make a new key',
+      )
+    }
+    if (issued.name !== name || issued.role === 'authority') {
+      throw new Refusal(
+        403,
+        `Cannot issue a certificate for ${name}: its key belongs to ${issued.name} already`,
+        'Make a key for this host alone',
+      )
+    }
+  }
+}
+
+function checkNotBanned(state: State, name: string): void {
+  const banned = state.hosts.get(name)?.banned
+  if (banned === undefined) return
+  const sentence = `Cannot issue a certificate for ${name}: it was revoked on ${dayOf(new Date(banned.at))}`
+  throw new Refusal(403, sentence, `If it may come back, run where the authority is: loghop pki reset ${name}, then invite it again`)
+}
+
+/** Checks what the request asks for, then signs; the journal line makes it true. */
+async function issue(session: ActSession, request: SigningRequest, order: IssueOrder, via: string, by: string): Promise<Issued> {
+  const { state, directory, nowMs } = session
+  const plan = planLeaf(order, { validTo: directory.issuer(newestIssuer(state).number).validToDate }, nowMs)
+  const extra = beyond(request.asks, plan)
+  if (extra !== undefined) {
+    const sentence = `Cannot issue a certificate for ${plan.name}: the request asks for more than is allowed, ${extra}`
+    throw new Refusal(403, sentence, 'Ask for less, or invite the host with what it needs (--san, --role)')
+  }
+  const { act } = await signPlan(session, plan, request.publicKey, { via, bundle: bundleRoots(state, directory) })
+  session.append(act, by)
+  return state.certificates.get(act.serial)!
+}
+
+function answer({ state, directory }: ActSession, issued: Issued): EnrolAnswer {
+  const chain = [Buffer.from(issued.certificate, 'base64'), ...behindLeaf(state, directory, issued.issuer).map(({ raw }) => raw)]
+  return { kind: 'issued', name: issued.name, chain }
+}
+
+function checkInvitation(invitation: Invitation | undefined, name: string, nowMs: number): Invitation {
+  if (invitation === undefined) {
+    throw new Refusal(
+      401,
+      `Cannot enrol ${name}: the secret is not that of any invitation`,
+      'Copy the token again; if it is old, make a new invitation',
+    )
+  }
+  if (!matchesName(invitation.name, name)) {
+    throw new Refusal(403, `Cannot enrol ${name}: the invitation is for ${invitation.name}`, INVITE)
+  }
+  if (invitation.isVoid) throw new Refusal(403, `Cannot enrol ${name}: it was revoked after it had been invited`, INVITE)
+  if (Date.parse(invitation.expires) <= nowMs) {
+    throw new Refusal(403, `Cannot enrol ${name}: the invitation expired on ${dayOf(new Date(invitation.expires))}`, INVITE)
+  }
+  return invitation
+}
+
+/** A lost answer strands nobody: the same key and name get the same certificate again. */
+function earlier(state: State, invitation: Invitation, request: SigningRequest, name: string): Issued | undefined {
+  const all = invitation.issued.map((serial) => state.certificates.get(serial)!)
+  return all.find((issued) => issued.spki === request.spki && issued.name === name)
+}
+
+function checkUses(state: State, invitation: Invitation, request: SigningRequest, name: string): void {
+  const all = invitation.issued.map((serial) => state.certificates.get(serial)!)
+  // With --rsa a host has a certificate of each kind of key.
+  const used = invitation.rsa ? all.filter(({ keyKind }) => keyKind === request.keyKind) : all
+  if (used.length < invitation.uses) return
+  const first = used[0]!
+  const sentence = `Cannot enrol ${name}: the invitation was used on ${dayOf(new Date(first.at))} by ${printable(first.by)}, with another key`
+  throw new Refusal(403, sentence, `If that was not you: loghop pki revoke ${first.name}. ${INVITE}`)
+}
+
+/** A secret that many know must not put one host in the place of another that is there. */
+function checkFree(state: State, invitation: Invitation, request: SigningRequest, name: string, nowMs: number): void {
+  if (invitation.name === name) return
+  const live = certificatesOf(state, name).find((issued) => isLive(issued, nowMs) && issued.spki !== request.spki)
+  if (live === undefined || (invitation.rsa && live.keyKind !== request.keyKind)) return
+  const sentence = `Cannot enrol ${name}: it has a certificate, and an invitation for ${invitation.name} replaces none`
+  throw new Refusal(403, sentence, `Invite it by its own name: loghop pki invite ${name}`)
+}
+
+/** @throws {Refusal} @throws {LoghopError} PKI_* when the authority itself cannot */
+export async function enrol(session: ActSession, asked: EnrolRequest): Promise<EnrolAnswer> {
+  const { state, nowMs } = session
+  const name = normaliseName(asked.name)
+  if (name === undefined)
+    throw new Refusal(400, `Cannot enrol "${printable(asked.name, 80)}": it is no host name`, 'Give the full name of the host')
+  const invitation = checkInvitation(invitationOf(state, asked.secret), name, nowMs)
+  checkNotBanned(state, name)
+  const request = await readRequest(asked.csr)
+  checkKey(state, request, name)
+  const before = earlier(state, invitation, request, name)
+  if (before !== undefined) return answer(session, before)
+  checkUses(state, invitation, request, name)
+  checkFree(state, invitation, request, name, nowMs)
+  const { role, san, speaksFor, lifeSeconds } = invitation
+  const order = { name, role, san, speaksFor, lifeMs: lifeSeconds * 1000 }
+  return answer(session, await issue(session, request, order, `invitation ${invitation.id}`, `${name}@${asked.from}`))
+}
+
+/** The line that issued this very certificate. */
+export function issuedAs(state: State, certificate: Buffer): Issued | undefined {
+  const serial = state.byDigest.get(createHash('sha256').update(certificate).digest('hex'))
+  return serial === undefined ? undefined : state.certificates.get(serial)
+}
+
+/** @throws {Refusal} @throws {LoghopError} PKI_* when the authority itself cannot */
+export async function renew(session: ActSession, asked: RenewRequest): Promise<EnrolAnswer> {
+  const { state, nowMs } = session
+  const old = issuedAs(state, asked.certificate)
+  if (old === undefined || old.role === 'authority') {
+    throw new Refusal(403, 'Cannot renew: the client certificate is none that this authority has issued to a host', 'Join the host again')
+  }
+  const { name } = old
+  if (old.revoked !== undefined) {
+    const sentence = `Cannot renew the certificate of ${name}: it was revoked on ${dayOf(new Date(old.revoked.at))}`
+    throw new Refusal(403, sentence, 'Ask those who run the authority; the host can join again after "loghop pki reset"')
+  }
+  checkNotBanned(state, name)
+  const end = Date.parse(old.notAfter)
+  if (end + GRACE_MS <= nowMs) {
+    const sentence = `Cannot renew the certificate of ${name}: it expired on ${dayOf(new Date(end))}, and the 30 days of grace are over`
+    throw new Refusal(403, sentence, `Invite the host again: loghop pki invite ${name}`)
+  }
+  const request = await readRequest(asked.csr)
+  checkKey(state, request, name)
+  const order = { name, role: old.role as Role, san: old.san, speaksFor: old.speaksFor, lifeMs: old.lifeSeconds * 1000 }
+  return answer(session, await issue(session, request, order, `renewal ${old.serial}`, `${name}@${asked.from}`))
+}
+
+/** For the journal: whom a refusal is about, as far as it is known. */
+export function refusedName(text: string): string {
+  return normaliseName(text) ?? printable(text, 80)
+}
