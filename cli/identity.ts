@@ -22,7 +22,8 @@ export function explainIdentity(identity: Identity, nowMs: number): string[] {
   const { facts } = identity
   const others = [...facts.names, ...facts.addresses].filter((name) => name !== identity.name)
   const publicKeyBase64 = Buffer.from(facts.publicKeySha256.replace('spki-sha256:', ''), 'hex').toString('base64')
-  const problems = identityProblems(identity, nowMs)
+  const { authority } = identity
+  const problems = identityProblems(identity, nowMs, authority === undefined ? undefined : { authority })
   return [
     `Identity in ${identity.directory}`,
     `  name         ${identity.name}`,
@@ -32,6 +33,7 @@ export function explainIdentity(identity: Identity, nowMs: number): string[] {
     `  issued by    ${printable(facts.issuer)}, serial ${facts.serial}`,
     `  valid        ${dayOf(facts.validFrom)} to ${dayOf(facts.validTo)}`,
     `  revocation   ${identity.crl === undefined ? 'no list (crl.pem) here' : 'list in crl.pem'}`,
+    `  renewal      ${authority === undefined ? 'not by itself: no authority is kept here' : `by itself, at ${printable(authority)}, while a daemon runs`}`,
     '',
     'Pins, for a peer that should know this host without a certificate authority, or in addition to one:',
     `  certificate  ${facts.certificateSha256}`,
