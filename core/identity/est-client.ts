@@ -207,7 +207,6 @@ export async function askEst(server: EstServer, asked: EstRequest): Promise<EstA
           ...asked.headers,
           ...(asked.body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(asked.body)) }),
         },
-        agent: false,
         createConnection: () => socket,
       })
       request.on('error', reject)
