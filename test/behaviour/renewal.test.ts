@@ -3,6 +3,7 @@
 import * as fs from 'node:fs'
 import test from 'ava'
 import { loadIdentity } from '../../core/identity/identity.ts'
+import { rotateRoot } from '../../pki/rotation.ts'
 import type { Chain } from '../support/chain.ts'
 import { AGENT_NAME } from '../support/chain.ts'
 import { loghop } from '../support/daemon.ts'
@@ -144,4 +145,33 @@ test.serial('hosts of a site join and renew through their relay, which sees TLS 
   await site.startAgent()
   await site.agent.event('identity-renewed')
   t.is(loadIdentity(site.identity('agent')).authority, `localhost:${port}`)
+})
+
+test.serial('a new root reaches everyone by itself, and nobody is cut off on the way', async (t) => {
+  const site = await Site.make(t)
+  await site.joined('relay', { lifeMs: LIFE_MS })
+  await site.joined('agent', { lifeMs: LIFE_MS })
+  await site.startRelay()
+  await site.startAgent()
+  const senders = send(t, site, undefined, 500)
+  await site.est.act((session) => rotateRoot(session, undefined))
+  await site.agent.event('roots-replaced')
+  await site.relay.event('roots-replaced')
+  const underNew = (role: 'agent' | 'relay') => loadIdentity(site.identity(role)).facts.issuer.includes('2')
+  await eventually(
+    'both to have a certificate under the new root',
+    () => underNew('agent') && underNew('relay'),
+    () => `${site.agent.said}\n${site.relay.said}`,
+  )
+  senders.stop()
+  const wanted = everyNumber((await senders.done).map((one) => one.sent))
+  await filed(site, total(wanted))
+  const numbers = filedNumbers(site.file)
+  t.is(disorder(numbers), undefined)
+  t.is(missing(wanted, numbers), undefined)
+  t.false(site.agent.said.includes('relay-failed'), site.agent.said)
+  t.true(
+    site.est.acts('seen').some(({ roots }) => (roots as string[]).length === 2),
+    'the authority knows who trusts the new root',
+  )
 })
