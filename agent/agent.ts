@@ -6,8 +6,7 @@ import type { Running } from '../core/daemon/lifecycle.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
 import { ForwardDestination } from '../core/destinations/forward.ts'
-import { type Identity, loadIdentity } from '../core/identity/identity.ts'
-import { identityProblems } from '../core/identity/problems.ts'
+import { IdentityKeeper } from '../core/identity/keeper.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
 import { Intake } from '../core/pipeline/intake.ts'
 import { InternalSource } from '../core/pipeline/internal.ts'
@@ -29,17 +28,34 @@ export function hostnameOf(options: AgentOptions): string {
 export async function startAgent(options: AgentOptions, log: Log, onFailure: (error: Error) => void): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
-  let identity = loadIdentity(options.identity)
-  tellProblems(identity, log)
+  const keeping = {
+    directory: options.identity,
+    authority: options.authority,
+    renew: options.renew,
+    listsEveryMs: options.revocation_interval,
+  }
+  const keeper = new IdentityKeeper(
+    keeping,
+    {
+      onIdentity: (_identity, isRenewed, spreadMs) => {
+        if (isRenewed) uplink.moveWithin(spreadMs)
+      },
+      onRevoked: () => uplink.recheck(),
+    },
+    log,
+    metrics,
+    clock,
+  )
+  const { name } = keeper.identity
   const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
-  const loss = new Loss(identity.name, log, clock)
+  const loss = new Loss(name, log, clock)
   const uplink = new ForwardDestination(
     {
       relays: options.relays.map(({ address, pin }) => ({ ...address, pin })),
       balance: options.balance,
       failbackMs: options.fail_back,
-      identity: () => identity,
-      describeIdentity: () => describeCertificate(identity.facts),
+      identity: () => keeper.identity,
+      describeIdentity: () => describeCertificate(keeper.identity.facts),
     },
     spool,
     // What is sent on but not yet synced is safe: FORMAT.md, Streams and sequences.
@@ -48,7 +64,7 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
     metrics,
     clock,
   )
-  const intake = new Intake(spool, identity.name, loss, metrics, options.spool.compress)
+  const intake = new Intake(spool, name, loss, metrics, options.spool.compress)
   const receiver: PayloadReceiver = (bytes, start, end, count, receivedUs) => intake.store(bytes, start, end, count, receivedUs)
   const hostname = hostnameOf(options)
   loss.recordWith((text) => intake.storeLoss(text, 'loghop-agent', hostname, clock))
@@ -73,11 +89,11 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
     }
     stopStatus = await serveStatus(options.spool.directory, () => ({
       program: 'agent',
-      name: identity.name,
+      name,
       pid: process.pid,
       uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-      certificate_valid_to: identity.facts.validTo.toISOString(),
-      problems: identityProblems(identity, Date.now()).map((problem) => `${problem.sentence}. ${problem.remedy}`),
+      ...keeper.status(),
+      problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
       sources: sources.map((source) => source.name),
       spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
       destinations: [uplink.status()],
@@ -91,18 +107,12 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
     throw error
   }
   uplink.start()
-  log.info('started', `Agent ${identity.name} takes messages from ${sources.map((source) => source.name).join(', ')}`, { pid: process.pid })
+  keeper.start()
+  log.info('started', `Agent ${name} takes messages from ${sources.map((source) => source.name).join(', ')}`, { pid: process.pid })
   return {
-    reload: () => {
-      try {
-        identity = loadIdentity(options.identity)
-        tellProblems(identity, log)
-        log.info('identity-loaded', `Identity read again: ${describeCertificate(identity.facts)}`, {})
-      } catch (error) {
-        log.error('identity-kept', `${(error as Error).message}. The identity in use is kept`, {})
-      }
-    },
+    reload: () => keeper.reload(),
     stop: async (deadline) => {
+      keeper.stop()
       stopStatus()
       await stopSources()
       loss.stop()
@@ -115,9 +125,4 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
       })
     },
   }
-}
-
-function tellProblems(identity: Identity, log: Log): void {
-  for (const problem of identityProblems(identity, Date.now()))
-    log.error(`identity-${problem.kind}`, `${problem.sentence}. ${problem.remedy}`, {})
 }

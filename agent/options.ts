@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import {
+  authorityOption,
   balanceOption,
   failBackOption,
   identityOption,
   listOption,
   logOptions,
   relayOption,
+  renewOption,
+  revocationIntervalOption,
   spoolOptions,
   stopTimeoutOption,
 } from '../core/base/daemon-options.ts'
@@ -16,6 +19,7 @@ import { isHostName } from '../core/transport/names.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 
 const SPOOL_FALLBACK_BYTES = 1 << 30
+const LISTS_FALLBACK_MS = 300_000
 // sun_path of FreeBSD with its final NUL, the shortest of our platforms.
 const SOCKET_PATH_MAX_BYTES = 103
 
@@ -52,6 +56,9 @@ const hostNameOption = textOption(
 export const agentOptions = z
   .strictObject({
     identity: identityOption,
+    authority: authorityOption,
+    renew: renewOption,
+    revocation_interval: revocationIntervalOption(LISTS_FALLBACK_MS),
     hostname: optionalOption(hostNameOption),
     spool: spoolOptions(SPOOL_FALLBACK_BYTES),
     sources: listOption('Where messages come from', 'source', sourceOption),

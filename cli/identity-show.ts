@@ -1,20 +1,14 @@
 import type { X509Certificate } from 'node:crypto'
-import * as fs from 'node:fs'
-import * as path from 'node:path'
 import { printable } from '../core/base/printable.ts'
+import { isSelfSigned } from '../core/identity/chain.ts'
 import { AUTHORITY_FILE, type Identity } from '../core/identity/identity.ts'
-import { listDates } from '../core/identity/list-dates.ts'
 import { certificatesIn } from '../core/identity/pem.ts'
 import { identityProblems } from '../core/identity/problems.ts'
+import { type RevocationList, readRevocationList } from '../core/identity/revocation-list.ts'
 import { certificateFacts, dayOf } from '../core/transport/certificate.ts'
 
 const HOUR_MS = 3_600_000
-const AUTHORITY_BYTES = 300
 const LISTS_SHOWN = 16
-
-function isSelfSigned(certificate: X509Certificate): boolean {
-  return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey)
-}
 
 function roleText(role: Identity['role']): string {
   switch (role) {
@@ -34,11 +28,9 @@ function issuedText(leaf: X509Certificate, identity: Identity): string {
   return isSelfSigned(leaf) ? `itself, serial ${serial}: only peers that pin it know it` : `${printable(issuer)}, serial ${serial}`
 }
 
-function renewalText(directory: string): string {
-  const file = path.join(directory, AUTHORITY_FILE)
-  if (!fs.existsSync(file)) return `not by itself: there is no file "${AUTHORITY_FILE}" that names who renews it`
-  const address = printable(fs.readFileSync(file, 'utf8').slice(0, AUTHORITY_BYTES).trim())
-  return `by itself, from ${address} (file "${AUTHORITY_FILE}")`
+function renewalText(authority: string | undefined): string {
+  if (authority === undefined) return `not by itself: there is no file "${AUTHORITY_FILE}" that names who renews it`
+  return `by itself at ${printable(authority)} (file "${AUTHORITY_FILE}"), while a daemon runs`
 }
 
 function ageText(ms: number): string {
@@ -47,18 +39,25 @@ function ageText(ms: number): string {
   return hours < 1 ? 'less than an hour ago' : hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`
 }
 
+function listIn(block: string): RevocationList | undefined {
+  try {
+    return readRevocationList(Buffer.from(block.replace(/-----[^-]*-----/g, ''), 'base64'))
+  } catch {
+    return undefined
+  }
+}
+
 function revocationLines(crl: string | undefined, nowMs: number): string[] {
   if (crl === undefined) return ['no list (crl.pem) here']
   const blocks = crl.match(/-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----/g) ?? []
   return blocks.slice(0, LISTS_SHOWN).map((block) => {
-    const dates = listDates(Buffer.from(block.replace(/-----[^-]*-----/g, ''), 'base64'))
-    if (dates === undefined) return 'list in crl.pem, its dates cannot be read'
-    const { thisUpdate, nextUpdate } = dates
-    const made = `list in crl.pem, made ${dayOf(thisUpdate)}, ${ageText(nowMs - thisUpdate.getTime())}`
-    if (nextUpdate === undefined) return made
-    return nowMs > nextUpdate.getTime()
-      ? `${made}; the next one is overdue since ${dayOf(nextUpdate)}`
-      : `${made}; the next by ${dayOf(nextUpdate)}`
+    const list = listIn(block)
+    if (list === undefined) return 'list in crl.pem that cannot be read'
+    const { thisUpdateMs, nextUpdateMs, serials } = list
+    const made = `list in crl.pem, made ${dayOf(new Date(thisUpdateMs))}, ${ageText(nowMs - thisUpdateMs)}, ${serials.size} revoked`
+    if (nextUpdateMs === undefined) return made
+    const next = dayOf(new Date(nextUpdateMs))
+    return nowMs > nextUpdateMs ? `${made}; the next one is overdue since ${next}` : `${made}; the next by ${next}`
   })
 }
 
@@ -104,7 +103,8 @@ export function explainIdentity(identity: Identity, nowMs: number): string[] {
   const { facts } = identity
   // loadIdentity() has read both.
   const chain = certificatesIn(identity.cert)!
-  const problems = identityProblems(identity, nowMs)
+  const { authority } = identity
+  const problems = identityProblems(identity, nowMs, authority === undefined ? undefined : { authority })
   return [
     `Identity in ${identity.directory}`,
     ...named('name', [identity.name]),
@@ -112,7 +112,7 @@ export function explainIdentity(identity: Identity, nowMs: number): string[] {
     ...named('speaks for', [facts.speaksFor.length > 0 ? facts.speaksFor.join(', ') : 'itself only']),
     ...named('issued by', [issuedText(chain[0]!, identity)]),
     ...named('valid', [`${dayOf(facts.validFrom)} to ${dayOf(facts.validTo)}`]),
-    ...named('renewed', [renewalText(identity.directory)]),
+    ...named('renewed', [renewalText(authority)]),
     ...named('revocation', revocationLines(identity.crl, nowMs)),
     '',
     ...nameLines(identity),

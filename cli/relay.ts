@@ -3,17 +3,40 @@ import { checkBind, checkIdentity, checkSpool } from '../core/daemon/check.ts'
 import { type RelayOptions, relayOptions } from '../relay/options.ts'
 import { startRelay } from '../relay/relay.ts'
 import { registerDaemon } from './daemon-commands.ts'
+import { addressText, type JoinTexts, registerJoin } from './join.ts'
+
+const RELAY_YAML = `# Made by "loghop relay join". See the manual for every option.
+identity: IDENTITY
+spool: { directory: /var/lib/loghop/spool, limit: 10GiB }
+listeners:
+  # "*": every host that our authority has given a certificate; better the names of this site, such as "*.site1.example.com"
+  - { tls: "0.0.0.0:6514", clients: { names: ["*"] } }
+destinations:
+  - { files: "/var/log/loghop/$HOST/messages" }
+`
+
+const relayJoin: JoinTexts = {
+  role: 'relay',
+  addOptions: (command) => command.option('--forward <host:port>', 'relay that everything is sent on to, for the configuration'),
+  configuration: (identity, { forward }) => {
+    const text = RELAY_YAML.replace('IDENTITY', () => JSON.stringify(identity))
+    const more = forward === undefined ? '' : `  - { forward: [ ${JSON.stringify(addressText('--forward', forward))} ] }\n`
+    return { text: text + more, todo: undefined }
+  },
+}
 
 export function registerRelay(program: Command): void {
-  registerDaemon<RelayOptions>(program, {
+  const relay = registerDaemon<RelayOptions>(program, {
     name: 'relay',
     description: 'runs at each site and in the centre: takes messages from known certificates, files them per host',
     schema: relayOptions,
     start: startRelay,
     check: async (options) => [
-      ...checkIdentity(options.identity),
+      ...checkIdentity(options.identity, options.renew),
       checkSpool(options.spool.directory),
       ...(await Promise.all(options.listeners.map(({ tls }) => checkBind(tls.host, tls.port)))),
+      ...(await Promise.all(options.passthrough.map(({ listen }) => checkBind(listen.host, listen.port)))),
     ],
   })
+  registerJoin(relay, relayJoin)
 }

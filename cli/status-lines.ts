@@ -9,6 +9,14 @@ interface Shown {
   readonly uptime_seconds: number
   readonly certificate_valid_to: string
   readonly problems: readonly string[]
+  readonly renewal?: {
+    readonly authority: string
+    readonly next: string
+    readonly failures: number
+    readonly failure: string
+    readonly remedy: string
+  }
+  readonly revocation?: { readonly lists: number; readonly revoked: number; readonly age_seconds?: number; readonly failure: string }
   readonly sources?: readonly string[]
   readonly listeners?: readonly string[]
   readonly paused?: boolean
@@ -24,12 +32,30 @@ const REFUSED_SHOWN = 3
 const PEERS_SHOWN = 20
 const GOOD_STATES = ['ready', 'following']
 
+function identityLines({ renewal, revocation }: Shown): string[] {
+  const lines: string[] = []
+  if (renewal !== undefined && renewal.authority !== '') {
+    const next = renewal.next === '' ? 'not by itself (renew: false)' : `next ${renewal.next}`
+    lines.push(`renewal      ${next}, at ${printable(renewal.authority)}`)
+    if (renewal.failure !== '')
+      lines.push(`             failed ${renewal.failures} times: ${printable(renewal.failure, 1000)}. ${printable(renewal.remedy, 1000)}`)
+  }
+  if (revocation !== undefined && revocation.lists > 0) {
+    const age = revocation.age_seconds ?? 0
+    lines.push(`revocation   ${revocation.lists} lists, ${revocation.revoked} certificates, the oldest list is ${age} s old`)
+  }
+  if (revocation !== undefined && revocation.failure !== '')
+    lines.push(`             last fetch failed: ${printable(revocation.failure, 1000)}`)
+  return lines
+}
+
 /** The status for a person, and whether all is well. */
 export function statusLines(document: StatusDocument): { lines: string[]; isGood: boolean } {
   const status = document as unknown as Shown
   const percent = Math.round((status.spool.used_bytes / status.spool.limit_bytes) * 100)
   const lines = [
     `${status.program} ${status.name}, process ${status.pid}, up ${status.uptime_seconds} s, certificate valid to ${status.certificate_valid_to.slice(0, 10)}`,
+    ...identityLines(status),
     ...(status.sources ?? []).map((source) => `source       ${source}`),
     ...(status.listeners ?? []).map(
       (listener) => `listener     ${listener}${status.paused === true ? '  PAUSED: the spool is at its limit' : ''}`,

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { loadIdentity } from '../core/identity/identity.ts'
 import { certificatesIn } from '../core/identity/pem.ts'
-import type { TlsIdentity } from '../core/transport/tls-policy.ts'
+import { NONE_REVOKED, type TlsIdentity } from '../core/transport/tls-policy.ts'
 import type { AuthorityService } from './service.ts'
 
 function isRoot(certificate: X509Certificate): boolean {
@@ -22,5 +22,5 @@ export async function presentedIdentity(authority: AuthorityService, names: read
     .filter(isRoot)
   const sent = [...chain, ...roots.filter((root) => !chain.some((one) => one.raw.equals(root.raw)))]
   const pem = (certificates: readonly X509Certificate[]) => certificates.map((one) => one.toString()).join('')
-  return { key, cert: pem(sent), ca: pem(roots), crl: undefined }
+  return { key, cert: pem(sent), ca: pem(roots), revoked: NONE_REVOKED }
 }

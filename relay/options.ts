@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import { isLoopback } from '../core/base/address.ts'
 import {
+  authorityOption,
   balanceOption,
   failBackOption,
   identityOption,
   listOption,
   logOptions,
   relayOption,
+  renewOption,
+  revocationIntervalOption,
   spoolOptions,
   stopTimeoutOption,
 } from '../core/base/daemon-options.ts'
@@ -17,6 +20,7 @@ import { isNamePattern } from '../core/transport/names.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 
 const SPOOL_FALLBACK_BYTES = 10 * 2 ** 30
+const LISTS_FALLBACK_MS = 30_000
 const TEMPLATE_MAX_BYTES = 1024
 
 const namePatternOption = textOption(
@@ -131,11 +135,28 @@ const destinationOption = z
   .union([filesOption, forwardOption])
   .register(optionNotes, { allowed: 'a mapping with files (a path) or forward (a list of relays)' })
 
+const passthroughOption = z.strictObject({
+  listen: addressOption('Address to listen on', '0.0.0.0:8443 or "[::]:8443"', 0),
+  to: addressOption('Authority that every connection is passed to', 'ca.example.com:8443'),
+})
+const passthroughAllowed = 'a mapping with listen and to, or a list of them'
+const passthroughOptions = z
+  .union([passthroughOption.transform((one) => [one]), z.array(passthroughOption)])
+  .default([])
+  .register(optionNotes, { allowed: passthroughAllowed })
+  .describe(
+    `Where hosts of this site reach an authority through this relay, which sees only TLS between them: ${passthroughAllowed}; default none`,
+  )
+
 /** relay.yaml. Sizes in bytes, durations in ms, modes as bits, addresses split, pins normalised; nothing is looked up or touched. */
 export const relayOptions = z.strictObject({
   identity: identityOption,
+  authority: authorityOption,
+  renew: renewOption,
+  revocation_interval: revocationIntervalOption(LISTS_FALLBACK_MS),
   spool: spoolOptions(SPOOL_FALLBACK_BYTES),
   listeners: listOption('Where senders connect', 'listener', listenerOption),
+  passthrough: passthroughOptions,
   destinations: listOption('Where messages go', 'destination', destinationOption),
   log: logOptions,
   stop_timeout: stopTimeoutOption,

@@ -1,4 +1,5 @@
-import { formatAddress } from '../core/base/address.ts'
+import type { X509Certificate } from 'node:crypto'
+import { type Address, formatAddress } from '../core/base/address.ts'
 import { systemClock } from '../core/base/clock.ts'
 import { LoghopError } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
@@ -8,13 +9,13 @@ import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
-import { loadIdentity } from '../core/identity/identity.ts'
-import { identityProblems } from '../core/identity/problems.ts'
-import { describeCertificate } from '../core/transport/certificate.ts'
+import { IdentityKeeper } from '../core/identity/keeper.ts'
+import { dayOf, describeCertificate } from '../core/transport/certificate.ts'
 import { RelpServerSession } from '../core/transport/relp-server.ts'
 import { TlsListener } from '../core/transport/tls-listener.ts'
 import { makeDestination } from './destinations.ts'
 import type { RelayOptions } from './options.ts'
+import { Passthrough } from './passthrough.ts'
 import { Peer, type PeerWorld } from './peer.ts'
 
 // Kept free below the limit: what has been delivered by the time reading stops, and the records under way.
@@ -23,11 +24,30 @@ const REFUSALS_KEPT = 100
 /** A connection is not kept longer than this without reading it; senders give up after 30 s without an acknowledgement. */
 const PAUSE_LIMIT_MS = 35_000
 
+interface Connected {
+  readonly session: RelpServerSession
+  readonly certificate: X509Certificate
+}
+
 interface Refusal {
   readonly time: string
   readonly peer: string
   readonly check: string
   readonly text: string
+}
+
+/** Listens, and says where. @throws {LoghopError} LISTEN */
+async function listenOn(address: Address, listen: () => Promise<number>): Promise<string> {
+  try {
+    return formatAddress({ host: address.host, port: await listen() })
+  } catch (error) {
+    throw new LoghopError(
+      'LISTEN',
+      `Cannot listen on ${formatAddress(address)}: ${(error as Error).message}`,
+      'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
+      { cause: error },
+    )
+  }
 }
 
 /**
@@ -37,19 +57,31 @@ interface Refusal {
 export async function startRelay(options: RelayOptions, log: Log): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
-  let identity = loadIdentity(options.identity)
-  const tellProblems = (): void => {
-    for (const problem of identityProblems(identity, Date.now()))
-      log.error(`identity-${problem.kind}`, `${problem.sentence}. ${problem.remedy}`, {})
-  }
-  tellProblems()
+  const keeper = new IdentityKeeper(
+    {
+      directory: options.identity,
+      authority: options.authority,
+      renew: options.renew,
+      listsEveryMs: options.revocation_interval,
+    },
+    {
+      onIdentity: (_identity, isRenewed, spreadMs) => {
+        for (const listener of listeners) listener.use(keeper.identity)
+        if (isRenewed) moveWithin(spreadMs)
+      },
+      onRevoked: () => cutRevoked(),
+    },
+    log,
+    metrics,
+    clock,
+  )
   const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
   const limit = openFilesLimit()
   const files = options.destinations.filter((destination) => 'files' in destination).length
   const destinations = options.destinations.map((destination) =>
     makeDestination(destination, {
       spool,
-      identity: () => identity,
+      identity: () => keeper.identity,
       log,
       metrics,
       clock,
@@ -66,8 +98,8 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
       { errno },
     )
   }
-  const world: PeerWorld = { spool, name: identity.name, log, metrics, clock, onStoreFailure }
-  const peers = new Map<Peer, RelpServerSession>()
+  const world: PeerWorld = { spool, name: keeper.identity.name, log, metrics, clock, onStoreFailure }
+  const peers = new Map<Peer, Connected>()
   const refusals: Refusal[] = []
   const startedMs = clock.monotonicMs()
   let isPaused = false
@@ -90,14 +122,14 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
           policy: listener.clients,
           connectionsLimit: Math.max(64, Math.floor(limit / 4 / options.listeners.length)),
         },
-        identity,
+        keeper.identity,
         {
           onPeer: (socket, admitted, address) => {
             const peer = new Peer(admitted.name, address, admitted.facts, listener.limit, world, (gone, reason) => {
               peers.delete(gone)
               const remedy = 'See its log for what it wants, then issue this relay a certificate that fits'
               const isRefused = reason?.includes('refuses our certificate')
-              const ours = isRefused ? `. Ours is ${describeCertificate(identity.facts)}. ${remedy}` : ''
+              const ours = isRefused ? `. Ours is ${describeCertificate(keeper.identity.facts)}. ${remedy}` : ''
               const why = reason === undefined ? '' : `: ${reason}${ours}`
               log[reason === undefined ? 'info' : 'warn']('peer-gone', `${gone.name} has gone${why}`, {
                 peer: gone.address,
@@ -107,7 +139,7 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
             })
             metrics.add('peersAdmitted', 1)
             const session = new RelpServerSession(socket, peer, new Map())
-            peers.set(peer, session)
+            peers.set(peer, { session, certificate: socket.getPeerX509Certificate()! })
             // Nothing could be taken; the sender keeps what it has and comes again.
             if (isPaused) session.close()
             log.info('peer-admitted', `${admitted.name} has connected`, {
@@ -137,15 +169,38 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
         },
       ),
   )
+  /** Our certificate is a new one: every Loghop comes again over it, and we go again to where we forward. */
+  const moveWithin = (spreadMs: number): void => {
+    for (const { session } of peers.values()) {
+      // Others would send again what is not acknowledged, and double it.
+      if (session.speaksBatch) setTimeout(() => session.comeAgain(), Math.random() * spreadMs).unref()
+    }
+    for (const destination of destinations) destination.moveWithin?.(spreadMs)
+  }
+  const cutRevoked = (): void => {
+    for (const [peer, { session, certificate }] of peers) {
+      const revokedAt = keeper.identity.revoked(certificate)
+      if (revokedAt === undefined) continue
+      const text = `Cut the connection of ${peer.name} (${peer.address}): its certificate was revoked on ${dayOf(revokedAt)}`
+      metrics.add('peersCut', 1)
+      refusals.push({ time: new Date().toISOString(), peer: peer.address, check: 'revoked', text })
+      if (refusals.length > REFUSALS_KEPT) refusals.shift()
+      log.warn('peer-cut', text, { peer: peer.address, name: peer.name, serial: certificate.serialNumber })
+      session.cut('revoked')
+    }
+    for (const destination of destinations) destination.recheck?.()
+  }
+  const passthroughs = options.passthrough.map(({ listen, to }) => ({ listen, passthrough: new Passthrough(to, log, guard) }))
   /** Reading stops while the spool has no room: the senders' TCP windows close, and their spools hold what they have. */
   const checkRoom = (): void => {
     const shouldPause = !spool.hasRoom(RESERVE_BYTES)
     // A peer that gave up meanwhile is not noticed by who does not read: its descriptor would stay.
-    if (isPaused && shouldPause && clock.monotonicMs() - pausedMs > PAUSE_LIMIT_MS) for (const session of peers.values()) session.close()
+    if (isPaused && shouldPause && clock.monotonicMs() - pausedMs > PAUSE_LIMIT_MS)
+      for (const { session } of peers.values()) session.close()
     if (shouldPause === isPaused) return
     isPaused = shouldPause
     pausedMs = clock.monotonicMs()
-    for (const session of peers.values()) {
+    for (const { session } of peers.values()) {
       if (isPaused) session.pause()
       else session.resume()
     }
@@ -160,9 +215,11 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
   roomTimer.unref()
 
   const stopAll = async (deadline: AbortSignal): Promise<void> => {
+    keeper.stop()
     clearInterval(roomTimer)
     for (const listener of listeners) listener.close(false)
-    for (const session of peers.values()) session.close()
+    for (const { passthrough } of passthroughs) passthrough.close()
+    for (const { session } of peers.values()) session.close()
     await spool.commit()
     for (const destination of destinations) await destination.stop(deadline)
     await close()
@@ -170,29 +227,23 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     for (const listener of listeners) listener.close(true)
   }
   const bound: string[] = []
+  const passed: string[] = []
   let stopStatus: () => void
   try {
     for (const [index, listener] of listeners.entries()) {
-      const { host, port } = options.listeners[index]!.tls
-      try {
-        bound.push(formatAddress({ host, port: await listener.listen() }))
-      } catch (error) {
-        throw new LoghopError(
-          'LISTEN',
-          `Cannot listen on ${formatAddress({ host, port })}: ${(error as Error).message}`,
-          'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
-          { cause: error },
-        )
-      }
+      const { tls } = options.listeners[index]!
+      bound.push(await listenOn(tls, () => listener.listen()))
     }
+    for (const { listen, passthrough } of passthroughs) passed.push(await listenOn(listen, () => passthrough.listen(listen)))
     stopStatus = await serveStatus(options.spool.directory, () => ({
       program: 'relay',
-      name: identity.name,
+      name: keeper.identity.name,
       pid: process.pid,
       uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-      certificate_valid_to: identity.facts.validTo.toISOString(),
-      problems: identityProblems(identity, Date.now()).map((problem) => `${problem.sentence}. ${problem.remedy}`),
+      ...keeper.status(),
+      problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
       listeners: bound,
+      passthrough: passed,
       paused: isPaused,
       spool: {
         directory: options.spool.directory,
@@ -215,18 +266,13 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     throw error
   }
   for (const destination of destinations) destination.start()
-  log.info('started', `Relay ${identity.name} listens on ${bound.join(', ')}`, { pid: process.pid })
+  keeper.start()
+  log.info('started', `Relay ${keeper.identity.name} listens on ${bound.join(', ')}`, {
+    pid: process.pid,
+    passthrough: passed.length > 0 ? passed.join(',') : undefined,
+  })
   return {
-    reload: () => {
-      try {
-        identity = loadIdentity(options.identity)
-        for (const listener of listeners) listener.use(identity)
-        tellProblems()
-        log.info('identity-loaded', `Identity read again: ${describeCertificate(identity.facts)}`, {})
-      } catch (error) {
-        log.error('identity-kept', `${(error as Error).message}. The identity in use is kept`, {})
-      }
-    },
+    reload: () => keeper.reload(),
     stop: async (deadline) => {
       stopStatus()
       await stopAll(deadline)

@@ -31,8 +31,8 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   yaml: /^core\/base\/configuration\.ts$/,
   selfsigned: /^core\/identity\/self-signed\.ts$/,
   'node-forge': /^pki\/pkcs(7|12)\.ts$/,
-  '@peculiar/x509': /^pki\/(x509|csr|crl)\.ts$/,
-  'reflect-metadata': /^pki\/(x509|csr|crl)\.ts$/,
+  '@peculiar/x509': /^(pki\/(x509|csr|crl)|core\/identity\/csr)\.ts$/,
+  'reflect-metadata': /^(pki\/(x509|csr|crl)|core\/identity\/csr)\.ts$/,
   zod: /^(core\/base\/|core\/transport\/pin-option\.ts$|agent\/options\.ts$|relay\/options\.ts$|cli\/)/,
   commander: /^cli\//,
 }

@@ -47,6 +47,25 @@ export const stopTimeoutOption = durationOption({
 /** `identity` of either daemon. */
 export const identityOption = pathOption('Identity directory with key.pem, cert.pem, ca.pem and, where there is one, crl.pem')
 
+/** `authority` of either daemon. */
+export const authorityOption = optionalOption(
+  addressOption(
+    'Authority that renews the identity and has the revocation lists; default the one in the identity directory',
+    'ca.example.com:8443',
+  ),
+)
+
+/** `renew` of either daemon. */
+export const renewOption = z
+  .boolean()
+  .default(true)
+  .describe('Whether the certificate is renewed by itself where there is an authority: true or false; default true')
+
+/** `revocation_interval` of either daemon. @param fallback ms */
+export function revocationIntervalOption(fallback: number) {
+  return durationOption({ sense: 'How often revocation lists are fetched from the authority', min: 1000, max: 86_400_000, fallback })
+}
+
 /** A program to deliver to, with the pin of its certificate or key if there is one (normalised, see core/transport/pins.ts). */
 export interface ListedRelay {
   readonly address: Address

@@ -30,6 +30,37 @@ export const METRICS = {
     unit: 'findings',
     help: 'times that received, stored, shown and lost did not add up: a bug or a broken disk',
   },
+  identityRenewals: {
+    name: 'loghop_identity_renewals_total',
+    unit: 'certificates',
+    help: 'certificates that were renewed by this process',
+  },
+  identityRenewalsFailed: {
+    name: 'loghop_identity_renewals_failed_total',
+    unit: 'attempts',
+    help: 'attempts to renew the certificate, or to fetch roots, that failed',
+  },
+  identityValidSeconds: {
+    name: 'loghop_identity_valid_seconds',
+    unit: 'seconds',
+    help: 'time left until the certificate expires; 0 when it has (a level, not a count)',
+  },
+  identityAlarmLevel: {
+    name: 'loghop_identity_alarm_level',
+    unit: 'level',
+    help: '0 all is well, 1 renewal or replacement is due, 2 to 4 ever less time is left, 5 the certificate has expired (a level, not a count)',
+  },
+  revocationFetchesFailed: {
+    name: 'loghop_revocation_fetches_failed_total',
+    unit: 'attempts',
+    help: 'attempts to fetch revocation lists that failed',
+  },
+  revocationListAgeSeconds: {
+    name: 'loghop_revocation_list_age_seconds',
+    unit: 'seconds',
+    help: 'age of the oldest revocation list in use (a level, not a count)',
+  },
+  peersCut: { name: 'loghop_peers_cut_total', unit: 'connections', help: 'live connections cut because the certificate was revoked' },
 } as const
 
 export type MetricKey = keyof typeof METRICS
@@ -40,6 +71,11 @@ export class Metrics {
 
   add(key: MetricKey, amount: number): void {
     this.#values.set(key, this.get(key) + amount)
+  }
+
+  /** For a level, which rises and falls. */
+  set(key: MetricKey, value: number): void {
+    this.#values.set(key, value)
   }
 
   get(key: MetricKey): number {

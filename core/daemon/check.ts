@@ -24,10 +24,11 @@ function bad(what: string, error: unknown, remedy: string): Verdict {
   return { what, isGood: false, text: (error as Error).message, remedy }
 }
 
-export function checkIdentity(directory: string): Verdict[] {
+export function checkIdentity(directory: string, renews = false): Verdict[] {
   try {
     const identity = loadIdentity(directory)
-    const problems = identityProblems(identity, Date.now())
+    const { authority } = identity
+    const problems = identityProblems(identity, Date.now(), renews && authority !== undefined ? { authority } : undefined)
     return [
       good('identity', describeCertificate(identity.facts)),
       ...problems.map((problem) => ({ what: 'identity', isGood: !problem.failing, text: problem.sentence, remedy: problem.remedy })),

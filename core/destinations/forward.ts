@@ -1,5 +1,6 @@
 // The way to the next relay: follows the spool, sends whole records, moves its cursor when they are acknowledged.
 
+import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -26,6 +27,8 @@ const FRAME_HEADROOM = 64
 const ACK_LIMIT_MS = 30_000
 // A connection that stood this long was a good one, also when there was nothing to send: the next pause is short again.
 const GOOD_CONNECTION_MS = 5000
+// A relay may ask for a new connection; from one that is younger than this it is a failure like others, with a pause.
+const AGAIN_LIMIT_MS = 500
 
 export interface ForwardOptions {
   readonly relays: readonly RelayAddress[]
@@ -71,8 +74,10 @@ export class ForwardDestination {
   #retry: NodeJS.Timeout | undefined
   #failback: Failback | undefined
   #readyMs: number | undefined
-  /** No more is sent on this connection: it ends when all that was sent is acknowledged. */
-  #isLeaving = false
+  /** Why no more is sent on this connection: it ends when all that was sent is acknowledged, and the next one is dialled at once. */
+  #leaving: 'for-preferred' | 'for-renewal' | undefined
+  #peer: X509Certificate | undefined
+  #moveTimer: NodeJS.Timeout | undefined
   #inFlight: InFlight[] = []
   #inFlightBytes = 0
   #openedMs = 0
@@ -100,6 +105,23 @@ export class ForwardDestination {
     this.#connect()
   }
 
+  /** Goes over to a new connection, with the identity of now, at a random moment within that time: what is in flight is finished first. */
+  moveWithin(spreadMs: number): void {
+    clearTimeout(this.#moveTimer)
+    this.#moveTimer = setTimeout(() => {
+      if (!this.#state.is('ready') || this.#leaving !== undefined) return
+      this.#leaving = 'for-renewal'
+      this.#leaveWhenDone()
+    }, Math.random() * spreadMs)
+    this.#moveTimer.unref()
+  }
+
+  /** Further certificates are revoked: when the relay's is among them, the connection is cut at once. */
+  recheck(): void {
+    if (this.#peer === undefined || this.#options.identity().revoked(this.#peer) === undefined) return
+    this.#session?.destroy('its certificate is revoked')
+  }
+
   status(): Record<string, string | number> {
     const relay = this.#options.relays[this.#choice.index]!
     return {
@@ -124,6 +146,7 @@ export class ForwardDestination {
     this.#state.to('stopped')
     clearInterval(this.#ackTimer)
     clearTimeout(this.#retry)
+    clearTimeout(this.#moveTimer)
     this.#failback?.stop()
     this.#giveUp?.()
     this.#session?.close()
@@ -150,6 +173,7 @@ export class ForwardDestination {
         }
         this.#state.to('opening')
         this.#openedMs = this.#clock.monotonicMs()
+        this.#peer = socket.getPeerX509Certificate()
         this.#session = new RelpClientSession(socket, new Map(), {
           onReady: (offers) => {
             if (!offers.commands.includes('batch')) {
@@ -167,7 +191,7 @@ export class ForwardDestination {
             this.#pump()
           },
           onAcknowledged: () => this.#onAcknowledged(),
-          onClosed: (reason) => this.#onClosed(name, reason),
+          onClosed: (reason, isAgain) => this.#onClosed(name, reason, isAgain),
         })
       },
       onRefused: (refused) => {
@@ -182,7 +206,10 @@ export class ForwardDestination {
     })
   }
 
-  #onClosed(name: string, reason: string): void {
+  #onClosed(name: string, reason: string, isAgain: boolean): void {
+    // One that asks again and again is not well, whatever it says.
+    const hasStood = this.#readyMs !== undefined && this.#clock.monotonicMs() - this.#readyMs > AGAIN_LIMIT_MS
+    if (isAgain && hasStood) this.#leaving ??= 'for-renewal'
     const remedy = reason.includes('refuses our certificate')
       ? `Ours is ${this.#options.describeIdentity()}. See the relay's log for what it wants; then issue this host a certificate that it admits, or list the name or pin in its clients`
       : 'It is tried again by itself'
@@ -195,7 +222,10 @@ export class ForwardDestination {
     const session = this.#session
     this.#session = undefined
     session?.destroy('given up')
-    if (!this.#isLeaving) this.#metrics.add('connectionsFailed', 1)
+    this.#peer = undefined
+    const leaving = this.#leaving
+    this.#leaving = undefined
+    if (leaving === undefined) this.#metrics.add('connectionsFailed', 1)
     this.#inFlight = []
     this.#inFlightBytes = 0
     this.#attachment.follower.seek(this.#attachment.acknowledged)
@@ -203,14 +233,15 @@ export class ForwardDestination {
     this.#failback = undefined
     if (this.#readyMs !== undefined && this.#clock.monotonicMs() - this.#readyMs > GOOD_CONNECTION_MS) this.#choice.succeeded()
     this.#readyMs = undefined
-    // Leaving for the preferred relay is no failure of the one that is left.
-    const waitMs = this.#isLeaving ? 0 : this.#choice.failed()
-    if (this.#isLeaving) this.#choice.goBack()
-    if (this.#isLeaving) {
+    // Leaving in order is no failure of the one that is left.
+    const waitMs = leaving === undefined ? this.#choice.failed() : 0
+    if (leaving === 'for-preferred') {
+      this.#choice.goBack()
       this.#log.info('relay-preferred', 'The preferred relay is up again: going back to it', {})
-      this.#trouble.clear()
-    } else this.#trouble.tell(sentence, remedy, { retry_ms: Math.round(waitMs), lag_bytes: this.#spool.lagBytes(this.#attachment) })
-    this.#isLeaving = false
+    } else if (leaving === 'for-renewal') this.#log.info('relay-moved', 'Going over to a new connection, for a renewed certificate', {})
+    if (leaving === undefined)
+      this.#trouble.tell(sentence, remedy, { retry_ms: Math.round(waitMs), lag_bytes: this.#spool.lagBytes(this.#attachment) })
+    else this.#trouble.clear()
     this.#drained?.()
     this.#retry = setTimeout(() => this.#connect(), waitMs)
   }
@@ -234,13 +265,13 @@ export class ForwardDestination {
   #watchPreferred(): void {
     if (!this.#choice.isFallback) return
     this.#failback = new Failback(this.#options.relays[0]!, this.#options.identity, this.#options.failbackMs, () => {
-      this.#isLeaving = true
+      this.#leaving = 'for-preferred'
       this.#leaveWhenDone()
     })
   }
 
   #leaveWhenDone(): void {
-    if (this.#isLeaving && this.#inFlight.length === 0) this.#session?.close()
+    if (this.#leaving !== undefined && this.#inFlight.length === 0) this.#session?.close()
   }
 
   #checkAcknowledgement(): void {
@@ -274,7 +305,7 @@ export class ForwardDestination {
   }
 
   #sendChunks(): void {
-    while (this.#state.is('ready') && !this.#isLeaving && this.#inFlightBytes < WINDOW_BYTES) {
+    while (this.#state.is('ready') && this.#leaving === undefined && this.#inFlightBytes < WINDOW_BYTES) {
       const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(FRAME_HEADROOM + FRAME_BYTES + 1)
       const chunk = this.#attachment.follower.read(buffer.subarray(0, FRAME_HEADROOM + FRAME_BYTES), FRAME_HEADROOM)
       if (chunk === undefined) {

@@ -1,13 +1,15 @@
 import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { createSecureContext } from 'node:tls'
 import { errnoOf, LoghopError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
 import { type CertificateFacts, certificateFacts, type Role } from '../transport/certificate.ts'
 import { normaliseName } from '../transport/names.ts'
-import { chainLeadsTo } from './chain.ts'
+import type { RevocationCheck, TlsIdentity } from '../transport/tls-policy.ts'
+import { Authorities } from './authorities.ts'
 import { certificatesIn, pemLabels } from './pem.ts'
+import { finishReplacement, NEXT_DIRECTORY } from './replace.ts'
+import { Revocation, readListsPem } from './revocation.ts'
 
 export const KEY_FILE = 'key.pem'
 export const CERT_FILE = 'cert.pem'
@@ -20,7 +22,7 @@ export const AUTHORITY_FILE = 'authority'
 const FILE_BYTES = 64 << 20
 
 /** Who this host is: everything TLS needs, read and checked together. `key` is secret: never log an Identity. */
-export interface Identity {
+export interface Identity extends TlsIdentity {
   readonly directory: string
   /** First dNSName of the certificate, lower case. */
   readonly name: string
@@ -31,6 +33,10 @@ export interface Identity {
   readonly cert: string
   readonly ca: string
   readonly crl: string | undefined
+  /** By the lists in crl.pem as they stood when it was read. */
+  readonly revoked: RevocationCheck
+  /** HOST:PORT of the file `authority`, not checked. */
+  readonly authority: string | undefined
 }
 
 const REPLACE = 'Issue the identity again with "loghop pki issue", or copy the whole directory from its backup'
@@ -59,7 +65,13 @@ function readText(file: string, isPrivate: boolean): string {
 function readFile(directory: string, name: string, isPrivate = false): string {
   const file = path.join(directory, name)
   try {
-    return readText(file, isPrivate)
+    try {
+      // Where a replacement is under way, the new file counts.
+      return readText(path.join(directory, NEXT_DIRECTORY, name), isPrivate)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error
+      return readText(file, isPrivate)
+    }
   } catch (error) {
     if (error instanceof LoghopError) throw error
     if (errnoOf(error) === 'ENOENT') throw fault('IDENTITY_FILE', file, 'the file is missing', REPLACE, error)
@@ -71,7 +83,8 @@ function readFile(directory: string, name: string, isPrivate = false): string {
 }
 
 function optionalFile(directory: string, name: string): string | undefined {
-  return fs.existsSync(path.join(directory, name)) ? readFile(directory, name) : undefined
+  const isThere = [path.join(NEXT_DIRECTORY, name), name].some((place) => fs.existsSync(path.join(directory, place)))
+  return isThere ? readFile(directory, name) : undefined
 }
 
 function requireDirectory(directory: string): void {
@@ -110,10 +123,9 @@ function readCertificates(file: string, text: string): X509Certificate[] {
   throw fault('IDENTITY_CERTIFICATE', file, 'it holds no certificate in PEM form', REPLACE)
 }
 
-function readCrl(file: string, text: string): void {
+function requireLists(file: string, text: string): void {
   try {
-    if (!pemLabels(text).includes('X509 CRL')) throw new Error('no X509 CRL')
-    createSecureContext({ crl: text })
+    readListsPem(text)
   } catch (error) {
     const remedy = 'Fetch it again from the certificate authority ("-----BEGIN X509 CRL-----"), or remove the file to go without'
     throw fault('IDENTITY_CRL', file, 'it holds no revocation list that can be decoded', remedy, error)
@@ -128,12 +140,7 @@ function requirePair(directory: string, key: KeyObject, chain: readonly X509Cert
   throw fault('IDENTITY_PAIR', path.join(directory, CERT_FILE), found, remedy)
 }
 
-/**
- * Reads an identity directory: key.pem, cert.pem, ca.pem and, where there is one, crl.pem. Dates are not judged here, see `identityProblems`.
- * @throws {LoghopError} IDENTITY_* for each fault; no message holds key material
- */
-export function loadIdentity(directory: string): Identity {
-  requireDirectory(directory)
+function readOnce(directory: string): Identity {
   const file = (name: string) => path.join(directory, name)
   const key = readFile(directory, KEY_FILE, true)
   const privateKey = readKey(file(KEY_FILE), key)
@@ -141,10 +148,10 @@ export function loadIdentity(directory: string): Identity {
   const chain = readCertificates(file(CERT_FILE), cert)
   requirePair(directory, privateKey, chain)
   const ca = readFile(directory, CA_FILE)
-  const roots = readCertificates(file(CA_FILE), ca)
+  const authorities = new Authorities(readCertificates(file(CA_FILE), ca), chain.slice(1))
   const crl = optionalFile(directory, CRL_FILE)
-  if (crl !== undefined) readCrl(file(CRL_FILE), crl)
-  if (!chainLeadsTo(chain, roots)) {
+  if (crl !== undefined) requireLists(file(CRL_FILE), crl)
+  if (!authorities.vouchFor(chain[0]!)) {
     const found = `it does not lead to a root in ca.pem, its last issuer is ${printable(chain.at(-1)!.issuer.replaceAll('\n', ', '))}`
     throw fault('IDENTITY_CHAIN', file(CERT_FILE), found, 'Put the intermediates into cert.pem behind the leaf, and their root into ca.pem')
   }
@@ -154,5 +161,29 @@ export function loadIdentity(directory: string): Identity {
     const found = 'its certificate carries no host name as DNS subjectAltName (the common name does not count)'
     throw fault('IDENTITY_NAME', file(CERT_FILE), found, REPLACE)
   }
-  return { directory, name, role: facts.role, facts, key, cert, ca, crl }
+  const revocation = Revocation.from(crl, authorities)
+  const authority = optionalFile(directory, AUTHORITY_FILE)?.trim() || undefined
+  return { directory, name, role: facts.role, facts, key, cert, ca, crl, revoked: revocation.check, authority }
+}
+
+/** Faults that files of two generations show, when the replacement was between our first and our last read. */
+const MIXED_CODES = ['IDENTITY_PAIR', 'IDENTITY_CHAIN', 'IDENTITY_FILE']
+const READS = 3
+
+/**
+ * Reads an identity directory: key.pem, cert.pem, ca.pem and, where there are, crl.pem and authority. Dates are not judged here, see `identityProblems`.
+ * A replacement that a crash has left is finished first, where this process may write.
+ * @throws {LoghopError} IDENTITY_* for each fault; no message holds key material
+ */
+export function loadIdentity(directory: string): Identity {
+  requireDirectory(directory)
+  finishReplacement(directory)
+  for (let read = 1; ; read++) {
+    try {
+      return readOnce(directory)
+    } catch (error) {
+      const isMixed = error instanceof LoghopError && MIXED_CODES.includes(error.code)
+      if (!isMixed || read === READS) throw error
+    }
+  }
 }

@@ -4,6 +4,7 @@ import { printable } from '../base/printable.ts'
 import { type CertificateFacts, certificateFacts, dayOf } from './certificate.ts'
 import { isHostName, matchesName, normaliseName } from './names.ts'
 import { normalisePin, pinned } from './pins.ts'
+import type { RevocationCheck } from './tls-policy.ts'
 import { CHAIN_ERRORS, verifyFault } from './verify-errors.ts'
 
 /** Who may connect to a listener: either list suffices; both empty admit nobody. */
@@ -91,16 +92,6 @@ function faultOfItsOwn(certificate: X509Certificate, facts: CertificateFacts, us
   return undefined
 }
 
-// Not checkIssued(): it wants keyCertSign, which a self-signed certificate of a host need not have.
-function isSelfSigned(certificate: X509Certificate): boolean {
-  return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey)
-}
-
-// With a revocation list loaded, OpenSSL says UNABLE_TO_GET_CRL of a self-signed certificate; of any other one it can hide that it is revoked.
-function isChainError(certificate: X509Certificate, code: string | undefined): boolean {
-  return code !== undefined && (CHAIN_ERRORS.has(code) || (code === 'UNABLE_TO_GET_CRL' && isSelfSigned(certificate)))
-}
-
 type Examined = {
   readonly kind: 'sound'
   readonly certificate: X509Certificate
@@ -109,7 +100,7 @@ type Examined = {
 }
 
 // Everything that a list of names or pins cannot mend. `vouched` is false when only the chain is at fault, which a pin may mend.
-function examine(presented: PresentedCertificate, usage: string, nowMs: number): Examined | Refusal {
+function examine(presented: PresentedCertificate, usage: string, nowMs: number, revoked: RevocationCheck): Examined | Refusal {
   const { certificate, authorizationError: code } = presented
   if (certificate === undefined) {
     return refuse('no-certificate', 'peer presented no certificate, one is required', 'Give the peer an identity: "loghop pki issue"')
@@ -121,8 +112,18 @@ function examine(presented: PresentedCertificate, usage: string, nowMs: number):
   }
   const own = faultOfItsOwn(certificate, facts, usage, nowMs)
   if (own !== undefined) return own
+  const revokedAt = revoked(certificate)
+  if (revokedAt !== undefined) {
+    const sentence = `certificate of ${quoted(facts.names)}, serial ${facts.serial}, or an authority above it, was revoked on ${dayOf(revokedAt)}`
+    return refuse(
+      'revoked',
+      sentence,
+      'If that host may come again: "loghop pki reset NAME" on the authority, then invite and join it anew',
+      facts,
+    )
+  }
   const vouched = presented.authorized === true
-  if (!vouched && !isChainError(certificate, code)) {
+  if (!vouched && !CHAIN_ERRORS.has(code ?? '')) {
     const fault = verifyFault(code)
     return refuse(fault.check, `certificate of ${quoted(facts.names)} is refused: ${printable(fault.found)}`, fault.remedy, facts)
   }
@@ -141,8 +142,8 @@ function notVouched(facts: CertificateFacts, code: string | undefined): Refusal 
  * can sign any name for it. A pinned certificate of an unknown authority cannot be looked up in a revocation list; to withdraw it, take the pin out.
  * @see RFC 5425 sections 4.2 and 5
  */
-export function admitClient(presented: PresentedCertificate, policy: AdmissionPolicy, nowMs: number): Admission {
-  const examined = examine(presented, CLIENT_AUTH, nowMs)
+export function admitClient(presented: PresentedCertificate, policy: AdmissionPolicy, nowMs: number, revoked: RevocationCheck): Admission {
+  const examined = examine(presented, CLIENT_AUTH, nowMs, revoked)
   if (examined.kind === 'refused') return examined
   const { facts, vouched } = examined
   const pin = pinned(facts, policy.pins)
@@ -192,8 +193,9 @@ export function admitServer(
   presented: PresentedCertificate,
   expected: { readonly host: string; readonly pin?: string | undefined },
   nowMs: number,
+  revoked: RevocationCheck,
 ): Admission {
-  const examined = examine(presented, SERVER_AUTH, nowMs)
+  const examined = examine(presented, SERVER_AUTH, nowMs, revoked)
   if (examined.kind === 'refused') return examined
   const { certificate, facts, vouched } = examined
   const host = printable(expected.host)

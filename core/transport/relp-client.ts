@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { StateMachine } from '../base/state.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import {
+  COME_AGAIN,
   nextRelpFrame,
   nextTxnr,
   type RelpOffers,
@@ -20,8 +21,8 @@ export interface RelpClientEvents {
   onReady(offers: RelpOffers): void
   /** The frames are acknowledged in the order sent; one call for each. */
   onAcknowledged(): void
-  /** The session is over; every frame without acknowledgement has to be sent again elsewhere. */
-  onClosed(reason: string): void
+  /** The session is over; every frame without acknowledgement has to be sent again elsewhere. `isAgain`: the relay is well, and wants a new connection. */
+  onClosed(reason: string, isAgain: boolean): void
 }
 
 type State = 'opening' | 'ready' | 'closing' | 'closed'
@@ -82,11 +83,11 @@ export class RelpClientSession {
     this.#end(reason)
   }
 
-  #end(reason: string): void {
+  #end(reason: string, isAgain = false): void {
     if (this.#state.is('closed')) return
     this.#state.to('closed')
     this.#socket.destroy()
-    this.#events.onClosed(reason)
+    this.#events.onClosed(reason, isAgain)
   }
 
   #readFrames(bytes: Buffer, from: number, to: number): { used: number; need: number } {
@@ -107,7 +108,8 @@ export class RelpClientSession {
   #onFrame(txnr: number, command: string, data: string): void {
     if (command === 'serverclose') {
       const refused = /^refused=([a-z-]{1,40})$/.exec(data)
-      this.#end(refused === null ? 'the relay is closing' : `the relay refuses our certificate: ${refused[1]}`)
+      if (data === COME_AGAIN) this.#end('the relay asks for a new connection', true)
+      else this.#end(refused === null ? 'the relay is closing' : `the relay refuses our certificate: ${refused[1]}`)
       return
     }
     if (command !== 'rsp') {

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import { StateMachine } from '../base/state.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
-import { nextRelpFrame, readOffers, relpFrame, writeOffers } from './relp.ts'
+import { COME_AGAIN, nextRelpFrame, readOffers, relpFrame, writeOffers } from './relp.ts'
 
 const OPEN_LIMIT_BYTES = 4096
 const TEXT_LIMIT = 80
@@ -39,6 +39,9 @@ export class RelpServerSession {
   #refusal: string | undefined
   /** The peer has said `close`: it need not wait for our answer. */
   #isLeaving = false
+  #speaksBatch = false
+  /** The peer is about to be sent to a new connection: what comes from here on comes again there. */
+  #isPassing = false
 
   constructor(socket: TLSSocket, receiver: RelpReceiver, offers: ReadonlyMap<string, string>) {
     this.#socket = socket
@@ -58,11 +61,32 @@ export class RelpServerSession {
     this.#socket.resume()
   }
 
+  /** Whether it is a Loghop: one that recognises what comes twice, and that knows `again`. */
+  get speaksBatch(): boolean {
+    return this.#speaksBatch
+  }
+
+  /** Has the peer connect again, for instance because our certificate is a new one: acknowledges what has been taken, then tells it and closes. */
+  comeAgain(): void {
+    if (!this.#state.is('ready') || this.#isPassing) return
+    this.#isPassing = true
+    this.#receiver.onDelivered().then(
+      () => this.close(COME_AGAIN),
+      (error: Error) => this.#end(error.message),
+    )
+  }
+
   /** Tells the peer to go elsewhere and closes; what is durable but not acknowledged comes again and is recognised. */
-  close(): void {
+  close(hint = ''): void {
     if (this.#state.is('closing', 'closed')) return
     this.#state.to('closing')
-    this.#endSocket(relpFrame(0, 'serverclose', ''))
+    this.#endSocket(relpFrame(0, 'serverclose', hint))
+  }
+
+  /** Cuts a peer whose certificate is refused from now on. @param check as in an Admission, such as `revoked` */
+  cut(check: string): void {
+    this.#refusal = `its certificate is ${check}`
+    this.close(`refused=${check}`)
   }
 
   /** A peer that never closes its side must not keep ours. */
@@ -79,7 +103,7 @@ export class RelpServerSession {
   }
 
   #onData(chunk: Buffer): void {
-    if (!this.#state.is('waiting', 'ready')) return
+    if (!this.#state.is('waiting', 'ready') || this.#isPassing) return
     try {
       this.#received.deliver(chunk, (bytes, from, to) => this.#readFrames(bytes, from, to))
     } catch (error) {
@@ -170,6 +194,7 @@ export class RelpServerSession {
     }
     const commands = ['syslog', 'batch'].filter((command) => asked.commands.includes(command))
     this.#state.to('ready')
+    this.#speaksBatch = asked.commands.includes('batch')
     this.#socket.write(relpFrame(txnr, 'rsp', `200 OK\n${writeOffers(commands, this.#offers)}\n`))
   }
 

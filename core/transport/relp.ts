@@ -151,3 +151,6 @@ export function readResponse(data: string): RelpResponse | undefined {
   const match = /^(\d{3})(?: ([^\n]*))?(?:\n([\s\S]*))?$/.exec(data)
   return match === null ? undefined : { code: Number(match[1]), text: match[2] ?? '', rest: match[3] ?? '' }
 }
+
+/** What a Loghop relay says with `serverclose` when all is well, and the peer should connect anew at once. */
+export const COME_AGAIN = 'again'

@@ -58,6 +58,7 @@ export function connectTls(relay: RelayAddress, identity: TlsIdentity, events: C
       },
       { host: relay.host, pin: relay.pin },
       Date.now(),
+      identity.revoked,
     )
     if (admission.kind === 'refused') {
       // As the listener does: the other side learns which check failed, so that its log explains the refusal too.

@@ -38,9 +38,11 @@ export class TlsListener {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #options: TlsListenerOptions
+  #identity: TlsIdentity
 
   constructor(options: TlsListenerOptions, identity: TlsIdentity, events: TlsListenerEvents) {
     this.#options = options
+    this.#identity = identity
     this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: HANDSHAKE_LIMIT_MS, pauseOnConnect: false })
     this.#server.maxConnections = Math.min(CONNECTIONS_LIMIT, options.connectionsLimit)
     // The address is gone by the time a handshake fails.
@@ -66,6 +68,7 @@ export class TlsListener {
         },
         options.policy,
         Date.now(),
+        this.#identity.revoked,
       )
       if (admission.kind === 'admitted') {
         socket.setNoDelay(true)
@@ -95,6 +98,7 @@ export class TlsListener {
 
   /** New handshakes use the new identity; connections that stand are not touched. */
   use(identity: TlsIdentity): void {
+    this.#identity = identity
     this.#server.setSecureContext(tlsPolicy(identity))
   }
 

@@ -1,5 +1,11 @@
-import { constants } from 'node:crypto'
+import { constants, type X509Certificate } from 'node:crypto'
 import type { ConnectionOptions, TlsOptions } from 'node:tls'
+
+/** When a certificate was revoked; undefined when nothing is known against it. It is asked with the chain that the peer presented (`issuerCertificate`). */
+export type RevocationCheck = (certificate: X509Certificate) => Date | undefined
+
+/** For who has no lists. */
+export const NONE_REVOKED: RevocationCheck = () => undefined
 
 /** An identity as TLS needs it, in PEM. */
 export interface TlsIdentity {
@@ -8,14 +14,13 @@ export interface TlsIdentity {
   readonly cert: string
   /** The trusted roots; never merged with the system's. */
   readonly ca: string
-  readonly crl: string | undefined
+  readonly revoked: RevocationCheck
 }
 
 type PolicyKeys =
   | 'key'
   | 'cert'
   | 'ca'
-  | 'crl'
   | 'minVersion'
   | 'maxVersion'
   | 'ciphers'
@@ -39,15 +44,14 @@ const CIPHERS = [
 ].join(':')
 
 /**
- * What both sides of every connection share. No tickets and no sessions: a resumed session skips the CRL and the check of the name, and would
- * outlive a revocation. Node has no early data (RFC 9662 section 6 forbids it).
+ * What both sides of every connection share. No tickets and no sessions: a resumed session skips the check of the name, and would
+ * outlive a revocation. Revocation lists are not given to OpenSSL: it refuses everybody when one is late or missing; `admission.ts` asks `revoked`. Node has no early data (RFC 9662 section 6 forbids it).
  */
 export function tlsPolicy(identity: TlsIdentity): Pick<TlsOptions & ConnectionOptions, PolicyKeys> {
   return {
     key: identity.key,
     cert: identity.cert,
     ca: identity.ca,
-    ...(identity.crl === undefined ? {} : { crl: identity.crl }),
     minVersion: 'TLSv1.2',
     maxVersion: 'TLSv1.3',
     ciphers: CIPHERS,

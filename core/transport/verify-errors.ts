@@ -8,7 +8,6 @@ export interface VerifyFault {
 }
 
 const REISSUE = 'Issue a new certificate with "loghop pki issue" and install it on that host'
-const CRL = 'Fetch a fresh list from the certificate authority into crl.pem; it must hold one list for each authority of the chain'
 const BUNDLE =
   'Use one certificate authority on both sides: its root belongs in ca.pem here, its intermediates in cert.pem there; or list the pin'
 
@@ -39,9 +38,6 @@ const FAULTS: Readonly<Record<string, VerifyFault>> = {
   UNABLE_TO_GET_ISSUER_CERT: { check: 'untrusted', found: 'its issuer is not known here', remedy: BUNDLE },
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: { check: 'untrusted', found: 'its issuer is not known here', remedy: BUNDLE },
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: { check: 'untrusted', found: 'its issuer is not known here', remedy: BUNDLE },
-  UNABLE_TO_GET_CRL: { check: 'untrusted', found: 'crl.pem holds no revocation list of its issuer', remedy: CRL },
-  CRL_HAS_EXPIRED: { check: 'untrusted', found: 'the revocation list in crl.pem has expired', remedy: CRL },
-  CRL_NOT_YET_VALID: { check: 'untrusted', found: 'the revocation list in crl.pem is not valid yet', remedy: 'Set the clock of this host' },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     check: 'name',
     found: 'it does not carry the name that was dialled',

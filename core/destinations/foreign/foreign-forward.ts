@@ -82,6 +82,7 @@ export class ForeignForwardDestination {
   #failback: Failback | undefined
   /** Going back to the preferred receiver when this connection has ended in order. */
   #isLeaving = false
+  #moveTimer: NodeJS.Timeout | undefined
   #onEnded: (() => void) | undefined
   #input = Buffer.allocUnsafeSlow(CHUNK_BYTES)
   #chunk: Chunk | undefined
@@ -115,6 +116,20 @@ export class ForeignForwardDestination {
     this.#connect()
   }
 
+  /** Goes over to a new connection at a random moment within that time, after what is in flight; it shows and checks certificates anew. Without TLS there is no need. */
+  moveWithin(spreadMs: number): void {
+    const { protocol } = this.#options
+    if (protocol !== 'relp' && protocol !== 'syslog-tls') return
+    clearTimeout(this.#moveTimer)
+    this.#moveTimer = setTimeout(() => this.#link?.close(), Math.random() * spreadMs)
+    this.#moveTimer.unref()
+  }
+
+  /** Further certificates are revoked: the receiver's is checked by a new handshake. */
+  recheck(): void {
+    this.moveWithin(0)
+  }
+
   status(): Record<string, string | number> {
     const receiver = this.#options.receivers[this.#choice.index]!
     return {
@@ -139,6 +154,7 @@ export class ForeignForwardDestination {
     }
     this.#state.to('stopped')
     clearTimeout(this.#retry)
+    clearTimeout(this.#moveTimer)
     this.#dropLink()
   }
 

@@ -19,6 +19,8 @@ test('agentOptions() fills in every default', (t) => {
     balance: false,
     fail_back: 60_000,
     log: { level: 'info', format: 'text' },
+    renew: true,
+    revocation_interval: 300_000,
     stop_timeout: 10_000,
   })
 })
@@ -57,7 +59,10 @@ for (const key of ['identity', 'spool', 'sources', 'relays']) {
 
 for (const [text, problem] of [
   ['rules: []', /^5:1: rules: not available in this version; the agent ships everything, keep your old syslogd for local files$/],
-  ['relay: [ "a:1" ]', /^5:1: relay: found an unknown key \(did you mean "relays"\?\), allowed identity, hostname, spool, /],
+  [
+    'relay: [ "a:1" ]',
+    /^5:1: relay: found an unknown key \(did you mean "relays"\?\), allowed identity, authority, renew, revocation_interval, hostname, spool, /,
+  ],
   ['hostname: "web 1"', /^5:11: hostname: found "web 1" \(not a host name\), allowed a host name such as/],
   ['balance: yes', /^5:10: balance: found "yes", allowed true or false$/],
   ['stop_timeout: 10', /^5:15: stop_timeout: found number 10, allowed a duration such as 10s/],

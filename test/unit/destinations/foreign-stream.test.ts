@@ -43,8 +43,8 @@ test('RFC 5425: a receiver that refuses our certificate after the handshake cost
   await world.store(messagesOf(100))
   const identity = () => ({ ...identityIn(chain.place('agent-identity')), key: '', cert: '' })
   const withoutCertificate = () => {
-    const { ca, crl } = identity()
-    return { ca, crl } as ReturnType<typeof identity>
+    const { ca, revoked } = identity()
+    return { ca, revoked } as ReturnType<typeof identity>
   }
   let isWithout = true
   const destination = world.start(t, 'syslog-tls', {

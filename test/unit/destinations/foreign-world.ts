@@ -12,16 +12,16 @@ import { ForeignForwardDestination, type ForeignForwardOptions } from '../../../
 import type { ForeignProtocol } from '../../../core/destinations/foreign/protocols.ts'
 import type { Attachment } from '../../../core/spool/attachment.ts'
 import { readRecord } from '../../../core/spool/batch.ts'
-import type { TlsIdentity } from '../../../core/transport/tls-policy.ts'
+import { NONE_REVOKED, type TlsIdentity } from '../../../core/transport/tls-policy.ts'
 import { temporaryDirectory } from '../../support/chain.ts'
 import { eventually } from '../../support/eventually.ts'
 import { craftRecord, payloadOf } from '../../support/hostile-peer.ts'
 
-const NO_IDENTITY: TlsIdentity = { key: '', cert: '', ca: '', crl: undefined }
+const NO_IDENTITY: TlsIdentity = { key: '', cert: '', ca: '', revoked: NONE_REVOKED }
 
 export function identityIn(directory: string): TlsIdentity {
   const read = (name: string) => fs.readFileSync(path.join(directory, name), 'utf8')
-  return { key: read('key.pem'), cert: read('cert.pem'), ca: read('ca.pem'), crl: undefined }
+  return { key: read('key.pem'), cert: read('cert.pem'), ca: read('ca.pem'), revoked: NONE_REVOKED }
 }
 
 /** `count` different messages, whole RFC 5424. */

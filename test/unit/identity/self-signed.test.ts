@@ -7,6 +7,7 @@ import { loadIdentity } from '../../../core/identity/identity.ts'
 import { identityProblems } from '../../../core/identity/problems.ts'
 import { makeSelfSignedIdentity, type SelfSignedOrder } from '../../../core/identity/self-signed.ts'
 import { admitClient, admitServer } from '../../../core/transport/admission.ts'
+import { NONE_REVOKED } from '../../../core/transport/tls-policy.ts'
 import { DAY_MS, type Leaf, makeRoot, NOW, presentClient, presentServer, temporaryDirectory } from '../pki/made.ts'
 
 async function make(t: ExecutionContext, order: Partial<SelfSignedOrder> = {}): Promise<string> {
@@ -48,8 +49,8 @@ test('an agent may only send; a relay, or one without a role, may listen and sen
     const leaf = leafOf(await make(t, { role }))
     const pin = `sha-256:${leaf.certificate.fingerprint256}`
     const other = (await makeRoot()).certificatePem
-    const asClient = admitClient(await presentClient(leaf, other), { names: [], pins: [pin] }, NOW)
-    const asServer = admitServer(await presentServer(leaf, other), { host: '192.0.2.1', pin }, NOW)
+    const asClient = admitClient(await presentClient(leaf, other), { names: [], pins: [pin] }, NOW, NONE_REVOKED)
+    const asServer = admitServer(await presentServer(leaf, other), { host: '192.0.2.1', pin }, NOW, NONE_REVOKED)
     return [asClient.kind, asServer.kind === 'refused' ? asServer.check : asServer.kind]
   }
   t.deepEqual(await admitted('agent'), ['admitted', 'purpose'])

@@ -6,6 +6,7 @@ import { LoghopError } from '../../../core/base/errors.ts'
 import { type Files, nodeFiles } from '../../../core/base/files.ts'
 import { loadIdentity } from '../../../core/identity/identity.ts'
 import { admitClient, admitServer } from '../../../core/transport/admission.ts'
+import { NONE_REVOKED } from '../../../core/transport/tls-policy.ts'
 import { Authority } from '../../../pki/authority.ts'
 import { initAuthority } from '../../../pki/init.ts'
 import { issue, issueIdentity } from '../../../pki/issue.ts'
@@ -106,10 +107,13 @@ test('issueIdentity() makes an identity that loads, and that admission believes'
   const leafOf = ({ key, cert }: typeof agent) => ({ certificate: new X509Certificate(cert), pem: cert, keyPem: key })
 
   const policy = { names: ['*.site1.example.com'], pins: [] }
-  t.like(admitClient(await presentClient(leafOf(agent), relay.ca), policy, NOW), { kind: 'admitted', name: 'web01.site1.example.com' })
-  t.like(admitClient(await presentClient(leafOf(relay), relay.ca), policy, NOW), { check: 'not-permitted' })
-  t.is(admitServer(await presentServer(leafOf(relay), agent.ca), { host: '2001:db8::7' }, NOW).kind, 'admitted')
-  t.like(admitServer(await presentServer(leafOf(agent), agent.ca), { host: agent.name }, NOW), { check: 'purpose' })
+  t.like(admitClient(await presentClient(leafOf(agent), relay.ca), policy, NOW, NONE_REVOKED), {
+    kind: 'admitted',
+    name: 'web01.site1.example.com',
+  })
+  t.like(admitClient(await presentClient(leafOf(relay), relay.ca), policy, NOW, NONE_REVOKED), { check: 'not-permitted' })
+  t.is(admitServer(await presentServer(leafOf(relay), agent.ca), { host: '2001:db8::7' }, NOW, NONE_REVOKED).kind, 'admitted')
+  t.like(admitServer(await presentServer(leafOf(agent), agent.ca), { host: agent.name }, NOW, NONE_REVOKED), { check: 'purpose' })
 })
 
 test('issueIdentity() records each certificate, and makes none that it cannot record', async (t) => {

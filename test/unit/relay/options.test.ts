@@ -16,6 +16,9 @@ test('relayOptions() fills in every default', (t) => {
     listeners: [{ tls: { host: '0.0.0.0', port: 6514 }, clients: { names: ['*'], pins: [] }, limit: 65_536 }],
     destinations: [{ files: '/l/$HOST', file_mode: 0o640, directory_mode: 0o750 }],
     log: { level: 'info', format: 'text' },
+    passthrough: [],
+    renew: true,
+    revocation_interval: 30_000,
     stop_timeout: 10_000,
   })
 })
@@ -165,4 +168,12 @@ test('relayOptions() reports every fault of a file at once', (t) => {
 
 test('relayOptions() describes every option', (t) => {
   for (const [key, option] of Object.entries(relayOptions.shape)) t.truthy(option.description, key)
+})
+
+test('relayOptions() takes one passthrough, or a list of them', (t) => {
+  const base = relay(`{ tls: "0.0.0.0:6514", ${CLIENTS} }`)
+  const one = '{ listen: "0.0.0.0:8443", to: "ca.example.com:8443" }'
+  t.is(load(`${base}\npassthrough: ${one}\n`, relayOptions).passthrough[0]!.to.host, 'ca.example.com')
+  t.is(load(`${base}\npassthrough: [${one}, ${one}]\n`, relayOptions).passthrough.length, 2)
+  t.regex(problemsOf(`${base}\npassthrough: { listen: "0.0.0.0:8443" }\n`, relayOptions).join(), /passthrough.*to/)
 })
