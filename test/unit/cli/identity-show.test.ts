@@ -36,7 +36,7 @@ test('identity show tells names, role, chain, roots, renewal and the age of the 
     /role {9}relay: /,
     /speaks for {3}\*\.example\.com\n/,
     /renewed {6}by itself at ca\.example\.com:8443 /,
-    /revocation {3}list in crl\.pem, made \S+, 3 days ago; the next by \S+\n/,
+    /revocation {3}list in crl\.pem, made \S+, 3 days ago, 0 revoked; the next by \S+\n/,
     /dNSName {6}web01\.example\.com\n/,
     /iPAddress {4}192\.0\.2\.7\n/,
     /CN {11}web01\.example\.com /,
