@@ -1,6 +1,4 @@
-import { formatAddress } from '../core/base/address.ts'
 import { systemClock } from '../core/base/clock.ts'
-import { LoghopError } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
@@ -10,25 +8,18 @@ import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
 import { loadIdentity } from '../core/identity/identity.ts'
 import { identityProblems } from '../core/identity/problems.ts'
+import { Intake } from '../core/pipeline/intake.ts'
+import { Loss } from '../core/pipeline/loss.ts'
+import { ActivatedSockets } from '../core/platform/activated-sockets.ts'
 import { describeCertificate } from '../core/transport/certificate.ts'
-import { RelpServerSession } from '../core/transport/relp-server.ts'
-import { TlsListener } from '../core/transport/tls-listener.ts'
 import { makeDestination } from './destinations.ts'
+import { Door } from './door.ts'
+import { ForeignMessages } from './foreign-messages.ts'
 import type { RelayOptions } from './options.ts'
-import { Peer, type PeerWorld } from './peer.ts'
+import { Refusals } from './refusals.ts'
 
 // Kept free below the limit: what has been delivered by the time reading stops, and the records under way.
 const RESERVE_BYTES = 8 << 20
-const REFUSALS_KEPT = 100
-/** A connection is not kept longer than this without reading it; senders give up after 30 s without an acknowledgement. */
-const PAUSE_LIMIT_MS = 35_000
-
-interface Refusal {
-  readonly time: string
-  readonly peer: string
-  readonly check: string
-  readonly text: string
-}
 
 /**
  * Starts the relay: spool, destinations, then the listeners.
@@ -66,89 +57,35 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
       { errno },
     )
   }
-  const world: PeerWorld = { spool, name: identity.name, log, metrics, clock, onStoreFailure }
-  const peers = new Map<Peer, RelpServerSession>()
-  const refusals: Refusal[] = []
+  const loss = new Loss(identity.name, log, clock)
+  const intake = new Intake(spool, identity.name, loss, metrics, options.spool.compress)
+  loss.recordWith((text) => intake.storeLoss(text, 'loghop-relay', identity.name, clock))
+  const refusals = new Refusals(log, metrics, guard)
+  const activated = new ActivatedSockets(process.env, process.pid)
+  const door = new Door(options.listeners, {
+    spool,
+    name: identity.name,
+    log,
+    metrics,
+    clock,
+    guard,
+    loss,
+    refusals,
+    onStoreFailure,
+    foreign: new ForeignMessages({ spool, log, metrics, clock, guard }),
+    identity: () => identity,
+    activated: (name) => activated.take(name),
+    openFilesLimit: limit,
+  })
   const startedMs = clock.monotonicMs()
   let isPaused = false
-  let pausedMs = 0
 
-  const refuse = (peer: string, check: string, text: string, fields: Record<string, string>): void => {
-    metrics.add('peersRefused', 1)
-    refusals.push({ time: new Date().toISOString(), peer, check, text })
-    if (refusals.length > REFUSALS_KEPT) refusals.shift()
-    const address = peer.slice(0, peer.lastIndexOf(':'))
-    const repeated = guard.repeated(`${address} ${check}`)
-    if (repeated !== undefined) log.warn('peer-refused', text, { peer, check, ...fields, repeated: repeated || undefined })
-  }
-  const listeners = options.listeners.map(
-    (listener) =>
-      new TlsListener(
-        {
-          host: listener.tls.host,
-          port: listener.tls.port,
-          policy: listener.clients,
-          connectionsLimit: Math.max(64, Math.floor(limit / 4 / options.listeners.length)),
-        },
-        identity,
-        {
-          onPeer: (socket, admitted, address) => {
-            const peer = new Peer(admitted.name, address, admitted.facts, listener.limit, world, (gone, reason) => {
-              peers.delete(gone)
-              const remedy = 'See its log for what it wants, then issue this relay a certificate that fits'
-              const isRefused = reason?.includes('refuses our certificate')
-              const ours = isRefused ? `. Ours is ${describeCertificate(identity.facts)}. ${remedy}` : ''
-              const why = reason === undefined ? '' : `: ${reason}${ours}`
-              log[reason === undefined ? 'info' : 'warn']('peer-gone', `${gone.name} has gone${why}`, {
-                peer: gone.address,
-                name: gone.name,
-                messages: gone.messages,
-              })
-            })
-            metrics.add('peersAdmitted', 1)
-            const session = new RelpServerSession(socket, peer, new Map())
-            peers.set(peer, session)
-            // Nothing could be taken; the sender keeps what it has and comes again.
-            if (isPaused) session.close()
-            log.info('peer-admitted', `${admitted.name} has connected`, {
-              peer: address,
-              name: admitted.name,
-              tls: socket.getProtocol() ?? '',
-              sha256: admitted.facts.certificateSha256,
-            })
-          },
-          onRefused: (refused, peer) => {
-            const presented = refused.facts === undefined ? '' : `; it presented ${describeCertificate(refused.facts)}`
-            refuse(
-              peer,
-              refused.check,
-              `Refused ${peer}: ${refused.sentence}${presented}. ${refused.remedy}`,
-              refused.facts === undefined ? {} : { sha256: refused.facts.certificateSha256 },
-            )
-          },
-          onHandshakeFailed: (error, peer) => {
-            refuse(
-              peer,
-              'handshake',
-              `TLS handshake with ${peer} failed: ${error.message}. It needs TLS 1.2 or newer and a client certificate`,
-              {},
-            )
-          },
-        },
-      ),
-  )
   /** Reading stops while the spool has no room: the senders' TCP windows close, and their spools hold what they have. */
   const checkRoom = (): void => {
     const shouldPause = !spool.hasRoom(RESERVE_BYTES)
-    // A peer that gave up meanwhile is not noticed by who does not read: its descriptor would stay.
-    if (isPaused && shouldPause && clock.monotonicMs() - pausedMs > PAUSE_LIMIT_MS) for (const session of peers.values()) session.close()
     if (shouldPause === isPaused) return
     isPaused = shouldPause
-    pausedMs = clock.monotonicMs()
-    for (const session of peers.values()) {
-      if (isPaused) session.pause()
-      else session.resume()
-    }
+    door.pause(isPaused)
     if (isPaused)
       log.error('paused', `The spool ${options.spool.directory} is at its limit: no more is read until the destinations have caught up`, {
         used_bytes: spool.usedBytes,
@@ -161,30 +98,18 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
 
   const stopAll = async (deadline: AbortSignal): Promise<void> => {
     clearInterval(roomTimer)
-    for (const listener of listeners) listener.close(false)
-    for (const session of peers.values()) session.close()
+    await door.leave()
+    loss.stop()
     await spool.commit()
     for (const destination of destinations) await destination.stop(deadline)
     await close()
     for (const destination of destinations) destination.close()
-    for (const listener of listeners) listener.close(true)
+    door.destroy()
   }
-  const bound: string[] = []
+  let bound: string[]
   let stopStatus: () => void
   try {
-    for (const [index, listener] of listeners.entries()) {
-      const { host, port } = options.listeners[index]!.tls
-      try {
-        bound.push(formatAddress({ host, port: await listener.listen() }))
-      } catch (error) {
-        throw new LoghopError(
-          'LISTEN',
-          `Cannot listen on ${formatAddress({ host, port })}: ${(error as Error).message}`,
-          'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
-          { cause: error },
-        )
-      }
-    }
+    bound = await door.open()
     stopStatus = await serveStatus(options.spool.directory, () => ({
       program: 'relay',
       name: identity.name,
@@ -201,13 +126,15 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
         streams: spool.streamsCount,
       },
       destinations: destinations.map((destination) => destination.status()),
-      peers: [...peers.keys()].slice(0, 1000).map((peer) => ({
+      peers: door.peers.slice(0, 1000).map((peer) => ({
         name: peer.name,
         address: peer.address,
+        speaks: peer.session.spoken,
         messages: peer.messages,
         since: new Date(peer.connectedUs / 1000).toISOString(),
       })),
-      refused: refusals,
+      refused: refusals.last,
+      loss: loss.totals(),
       metrics: metrics.snapshot(),
     }))
   } catch (error) {
@@ -220,7 +147,7 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     reload: () => {
       try {
         identity = loadIdentity(options.identity)
-        for (const listener of listeners) listener.use(identity)
+        door.use(identity)
         tellProblems()
         log.info('identity-loaded', `Identity read again: ${describeCertificate(identity.facts)}`, {})
       } catch (error) {

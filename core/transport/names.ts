@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 
 const NAME_CHARACTERS = 253
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
@@ -36,4 +36,15 @@ export function matchesName(pattern: string, name: string): boolean {
   if (pattern === '*') return true
   const lower = pattern.toLowerCase()
   return lower.startsWith('*.') ? wanted.slice(wanted.indexOf('.') + 1) === lower.slice(2) && wanted.includes('.') : wanted === lower
+}
+
+/** Before the name of a host under which what it could not prove is kept apart. No host name holds a slash. */
+export const UNVERIFIED = '_unverified/'
+
+/** Whether `origin`, in its one spelling, is one that a holder of these patterns may bring: a host, a host known by its address, or what a host could not prove. */
+export function matchesOrigin(patterns: readonly string[], origin: string): boolean {
+  const bare = origin.startsWith(UNVERIFIED) ? origin.slice(UNVERIFIED.length) : origin
+  if (isIP(bare) !== 0) return patterns.includes('*') || patterns.includes(bare)
+  // In its one spelling, which every Loghop writes: another one would be another host to streams and files.
+  return normaliseName(bare) === bare && patterns.some((pattern) => matchesName(pattern, bare))
 }
