@@ -1,7 +1,9 @@
 // What a local socket gives, completed to RFC 5424. Hot: bench/micro/local.ts. Input, output and the prepared pieces lie in one memory, so that
 // copyWithin moves them: no view, string or object per message on the usual path.
 
-import { PRI_DEFAULT, PRI_LIMIT } from './priority.ts'
+import { CLOSE, COLON, LESS, OPEN, SPACE, writeText, ZERO } from './ascii.ts'
+import { HEAD_SCRATCH_BYTES, HeadWriter } from './head.ts'
+import { PRI_DEFAULT, readPri } from './priority.ts'
 import { fieldEnd, isTimestamp, structuredDataEnd } from './rfc5424.ts'
 import { formatTimestamp, localOffset, localSecond, readRfc3164Timestamp } from './timestamp.ts'
 
@@ -17,24 +19,14 @@ const MSGID_LIMIT = 32
  */
 export const SENDER_SD_ID = 'sender@32473'
 
-const PREFIX_BYTES = 512
 const SENDERS = 256
 const SENDER_BYTES = 128
-const PRI_BYTES = 8
 const STAMP_BYTES = 16
 
 /** Room that the completer wants in the shared memory for its prepared pieces. */
-export const SCRATCH_BYTES = PREFIX_BYTES + STAMP_BYTES + (PRI_LIMIT + 1) * PRI_BYTES + SENDERS * SENDER_BYTES
+export const SCRATCH_BYTES = HEAD_SCRATCH_BYTES + STAMP_BYTES + SENDERS * SENDER_BYTES
 /** How much longer than its input a message may become at most, with a host name of 255. */
 export const GROWTH_LIMIT_BYTES = 1024
-
-const LESS = 0x3c
-const GREATER = 0x3e
-const SPACE = 0x20
-const COLON = 0x3a
-const OPEN = 0x5b
-const CLOSE = 0x5d
-const ZERO = 0x30
 
 const SENTINEL_NO_PID = 0
 
@@ -46,18 +38,13 @@ export class LocalCompleter {
   readonly #memory: Uint8Array
   readonly #hostname: string
   readonly #shortName: string
-  readonly #prefix: number
+  readonly #head: HeadWriter
   readonly #stamp: number
-  readonly #priTexts: number
-  readonly #priLengths = new Uint8Array(PRI_LIMIT + 1)
   readonly #senders: number
   readonly #senderPids = new Float64Array(SENDERS).fill(-1)
   readonly #senderUids = new Float64Array(SENDERS).fill(-1)
   readonly #senderClaims = new Float64Array(SENDERS).fill(-1)
   readonly #senderLengths = new Uint8Array(SENDERS)
-  readonly #digits = new Uint8Array(3000)
-  #prefixSecond = -1
-  #prefixLength = 0
   #stampSecond = -1
   #stampReceived = -1
   #unparsed = 0
@@ -71,17 +58,12 @@ export class LocalCompleter {
     this.#memory = memory
     this.#hostname = hostname
     this.#shortName = hostname.split('.', 1)[0]!
-    this.#prefix = scratch
-    this.#stamp = scratch + PREFIX_BYTES
-    this.#priTexts = this.#stamp + STAMP_BYTES
-    this.#senders = this.#priTexts + (PRI_LIMIT + 1) * PRI_BYTES
-    for (let pri = 0; pri <= PRI_LIMIT; pri++)
-      this.#priLengths[pri] = this.#text(this.#priTexts + pri * PRI_BYTES, `<${pri}>`) - (this.#priTexts + pri * PRI_BYTES)
-    for (let value = 0; value < 1000; value++) {
-      this.#digits[value * 3] = ZERO + Math.floor(value / 100)
-      this.#digits[value * 3 + 1] = ZERO + (Math.floor(value / 10) % 10)
-      this.#digits[value * 3 + 2] = ZERO + (value % 10)
-    }
+    this.#head = new HeadWriter(memory, scratch, (second) => {
+      const date = new Date(second * 1000)
+      return `1 ${localSecond(date)}.000000${localOffset(date)} ${hostname} `
+    })
+    this.#stamp = scratch + HEAD_SCRATCH_BYTES
+    this.#senders = this.#stamp + STAMP_BYTES
   }
 
   /** Messages without a header we know since the last call. */
@@ -105,31 +87,21 @@ export class LocalCompleter {
     while (end > start && (memory[end - 1] === 0 || memory[end - 1] === 0x0a)) end--
     let at = start
     let pri = -1
-    if (end - start >= 3 && memory[start] === LESS) {
-      let value = memory[start + 1]! - ZERO
-      if (value >= 0 && value <= 9) {
-        let index = start + 2
-        for (; index < end && index < start + 5 && memory[index] !== GREATER; index++) {
-          const digit = memory[index]! - ZERO
-          if (digit < 0 || digit > 9) break
-          value = value * 10 + digit
-        }
-        if (index < end && index < start + 5 && memory[index] === GREATER && value <= PRI_LIMIT) {
-          pri = value
-          at = index + 1
-        }
-      }
+    const packed = readPri(memory, start, end)
+    if (packed !== -1) {
+      pri = packed >>> 3
+      at += packed & 7
     }
     if (pri === -1) {
       this.#unparsed++
       pri = PRI_DEFAULT
       // What looks like a PRI and is none must not end up in APP-NAME.
-      if (at < end && memory[at] === LESS) return this.#untagged(at, end, this.#head(out, pri, second, micros), pid, uid)
+      if (at < end && memory[at] === LESS) return this.#untagged(at, end, this.#head.received(out, pri, second, micros), pid, uid)
     } else if (at + 2 < end && memory[at] === 0x31 && memory[at + 1] === SPACE) {
       const done = this.#completeRfc5424(at + 2, end, out, pri, second, micros, pid, uid)
       if (done !== -1) return done
       this.#unparsed++
-      return this.#untagged(at, end, this.#head(out, pri, second, micros), pid, uid)
+      return this.#untagged(at, end, this.#head.received(out, pri, second, micros), pid, uid)
     }
     // RFC 3164 section 4.1.2, without the host that a local sender leaves out.
     let claimed = -1
@@ -142,7 +114,7 @@ export class LocalCompleter {
     }
     // Within a second of the receipt both mean the same moment, and the receipt is known to the microsecond.
     const isNow = claimed === -1 || (claimed <= second + 1 && claimed >= second - 1)
-    const head = isNow ? this.#head(out, pri, second, micros) : this.#headAt(out, pri, claimed)
+    const head = isNow ? this.#head.received(out, pri, second, micros) : this.#headAt(out, pri, claimed)
     return this.#tagAndText(at, end, head, pid, uid)
   }
 
@@ -228,38 +200,10 @@ export class LocalCompleter {
     return this.#copy(dataEnd, end, at)
   }
 
-  /** `<PRI>1 TIMESTAMP HOSTNAME ` with the time of receipt. */
-  #head(out: number, pri: number, second: number, micros: number): number {
-    if (second !== this.#prefixSecond) this.#preparePrefix(second)
-    const memory = this.#memory
-    let from = this.#priTexts + pri * PRI_BYTES
-    const to = out + this.#priLengths[pri]!
-    for (let at = out; at < to; ) memory[at++] = memory[from++]!
-    memory.copyWithin(to, this.#prefix, this.#prefix + this.#prefixLength)
-    const high = Math.floor(micros / 1000)
-    const low = micros - high * 1000
-    const digits = this.#digits
-    const at = to + 22
-    memory[at] = digits[high * 3]!
-    memory[at + 1] = digits[high * 3 + 1]!
-    memory[at + 2] = digits[high * 3 + 2]!
-    memory[at + 3] = digits[low * 3]!
-    memory[at + 4] = digits[low * 3 + 1]!
-    memory[at + 5] = digits[low * 3 + 2]!
-    return to + this.#prefixLength
-  }
-
-  /** The same with a time that was claimed: to the second, as it was told. */
+  /** `<PRI>1 TIMESTAMP HOSTNAME ` with a time that was claimed: to the second, as it was told. */
   #headAt(out: number, pri: number, second: number): number {
     const date = new Date(second * 1000)
     return this.#text(out, `<${pri}>1 ${localSecond(date)}${localOffset(date)} ${this.#hostname} `)
-  }
-
-  #preparePrefix(second: number): void {
-    const date = new Date(second * 1000)
-    const text = `1 ${localSecond(date)}.000000${localOffset(date)} ${this.#hostname} `
-    this.#prefixLength = this.#text(this.#prefix, text) - this.#prefix
-    this.#prefixSecond = second
   }
 
   /** Seconds of the `Mmm dd hh:mm:ss` at `at`, or -1. The last one read is kept, since all in one second look the same. */
@@ -326,8 +270,7 @@ export class LocalCompleter {
 
   /** Writes ASCII. */
   #text(out: number, text: string): number {
-    for (let index = 0; index < text.length; index++) this.#memory[out + index] = text.charCodeAt(index)
-    return out + text.length
+    return writeText(this.#memory, out, text)
   }
 
   #string(start: number, end: number): string {

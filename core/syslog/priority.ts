@@ -1,5 +1,7 @@
 // RFC 5424 section 6.2.1: PRIVAL = facility * 8 + severity.
 
+import { GREATER, isDigit, LESS, ZERO } from './ascii.ts'
+
 export const PRI_LIMIT = 191
 /** user.notice: what RFC 3164 section 4.3.3 gives a packet without PRI. */
 export const PRI_DEFAULT = 13
@@ -37,4 +39,18 @@ export type Severity = (typeof SEVERITIES)[number]
 
 export function priOf(facility: Facility, severity: Severity): number {
   return FACILITIES.indexOf(facility) * 8 + SEVERITIES.indexOf(severity)
+}
+
+/**
+ * Reads the `<PRI>` at `start`: one to three digits, leading zeros too, at most 191.
+ * @returns the value times 8, plus the bytes that it takes; -1 when it is none. (Two numbers in one: hot, and an object would be one more.)
+ */
+export function readPri(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start < 3 || bytes[start] !== LESS) return -1
+  const limit = Math.min(end, start + 5)
+  let value = 0
+  let at = start + 1
+  for (; at < limit && isDigit(bytes[at]!); at++) value = value * 10 + bytes[at]! - ZERO
+  if (at === start + 1 || at >= limit || bytes[at] !== GREATER || value > PRI_LIMIT) return -1
+  return value * 8 + at + 1 - start
 }

@@ -1,12 +1,6 @@
 // Reading RFC 5424 by offsets: no object and no string for a message that is only passed on.
 
-const SPACE = 0x20
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const OPEN = 0x5b
-const CLOSE = 0x5d
-const DASH = 0x2d
-const EQUALS = 0x3d
+import { BACKSLASH, CLOSE, DASH, EQUALS, isDigit, number2, OPEN, QUOTE, SPACE } from './ascii.ts'
 
 /** End of the field of printable ASCII that starts at `at`: the place of the space behind it, or -1 when it is empty, longer than `limit`, or not printable. */
 export function fieldEnd(bytes: Uint8Array, at: number, end: number, limit: number): number {
@@ -90,12 +84,4 @@ export function isTimestamp(bytes: Uint8Array, at: number, end: number): boolean
     number2(bytes, index + 1) <= 23 &&
     number2(bytes, index + 4) <= 59
   )
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39
-}
-
-function number2(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! - 0x30) * 10 + bytes[at + 1]! - 0x30
 }

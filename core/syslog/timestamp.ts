@@ -1,14 +1,25 @@
+import { nearestYear } from './calendar.ts'
+
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 function two(value: number): string {
   return value < 10 ? `0${value}` : String(value)
 }
 
-/** `+01:00` for the local zone at that moment. */
-export function localOffset(date: Date): string {
-  const minutes = -date.getTimezoneOffset()
+/** `+01:00`. @param minutes east of UTC */
+export function offsetText(minutes: number): string {
   const absolute = Math.abs(minutes)
   return `${minutes < 0 ? '-' : '+'}${two(Math.floor(absolute / 60))}:${two(absolute % 60)}`
+}
+
+/** `+01:00` for the local zone at that moment. */
+export function localOffset(date: Date): string {
+  return offsetText(-date.getTimezoneOffset())
+}
+
+/** Minutes east of UTC of the local zone. @param second since 1970 UTC */
+export function localMinutes(second: number): number {
+  return -new Date(second * 1000).getTimezoneOffset()
 }
 
 /** `2026-11-23T02:50:00` in the local zone: what stands before the fraction of an RFC 5424 TIMESTAMP. */
@@ -24,8 +35,7 @@ export function formatTimestamp(timeUs: number): string {
 }
 
 /**
- * Reads the `Mmm dd hh:mm:ss` of RFC 3164, which has neither year nor zone: of the years around the moment of receipt it takes the one
- * that puts the time nearest to it, so a line of 31 December that comes on 1 January stays in the old year.
+ * Reads the `Mmm dd hh:mm:ss` of RFC 3164, which has neither year nor zone: the year is the nearest, the zone the local one.
  * @returns seconds since 1970 UTC, or undefined when it is no such timestamp
  */
 export function readRfc3164Timestamp(text: string, receivedMs: number): number | undefined {
@@ -35,13 +45,8 @@ export function readRfc3164Timestamp(text: string, receivedMs: number): number |
   const day = Number(match[2])
   const hour = Number(match[3])
   if (month === -1 || day < 1 || day > 31 || hour > 23) return undefined
-  const year = new Date(receivedMs).getFullYear()
-  let nearest: number | undefined
-  for (const candidate of [year - 1, year, year + 1]) {
-    if (new Date(candidate, month, day).getMonth() !== month) continue // 29 February of a year that has none
-    // A leap second, which ends a month, is the first one of the next.
-    const date = new Date(candidate, month, day, hour, Number(match[4]), Number(match[5]))
-    if (nearest === undefined || Math.abs(date.getTime() - receivedMs) < Math.abs(nearest - receivedMs)) nearest = date.getTime()
-  }
-  return nearest === undefined ? undefined : Math.floor(nearest / 1000)
+  const wall = Math.floor(receivedMs / 1000) - new Date(receivedMs).getTimezoneOffset() * 60
+  const year = nearestYear(month + 1, day, hour * 3600 + Number(match[4]) * 60 + Number(match[5]), wall)
+  // A leap second, which ends a month, is the first one of the next.
+  return year === 0 ? undefined : Math.floor(new Date(year, month, day, hour, Number(match[4]), Number(match[5])).getTime() / 1000)
 }
