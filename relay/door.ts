@@ -53,6 +53,8 @@ export class Door {
   readonly #options: readonly ListenerOptions[]
   readonly #world: DoorWorld
   readonly #budget: NameBudget
+  /** Of the listeners with streams, by the limit of their messages. */
+  readonly #foreign = new Map<number, ForeignMessages>()
   readonly #opened: Opened[] = []
   readonly #guests = new Map<Peer, Guest>()
   readonly #byIdentity = new Map<string, number>()
@@ -146,7 +148,7 @@ export class Door {
       this.#budget,
     )
     if ('udp' in listener) {
-      const foreign = new ForeignMessages(this.#world)
+      const foreign = new ForeignMessages(this.#world, listener.limit, true)
       const udp = new UdpListener({ places, rules, limitBytes: listener.limit, origins }, foreign, this.#world, this.#world.refusals)
       return {
         listen: () => udp.listen(),
@@ -252,7 +254,7 @@ export class Door {
   }
 
   #admit(socket: Socket, address: PeerAddress, facts: Peer['facts'], origins: Origins, listener: ListenerOptions): Peer {
-    const terms = { address: address.text, facts, origins, limitBytes: listener.limit }
+    const terms = { address: address.text, facts, origins, foreign: this.#foreignOf(listener.limit), limitBytes: listener.limit }
     const peer = new Peer(socket, terms, this.#world, {
       onGone: (gone, reason) => this.#onGone(gone, reason),
       onForeign: (gone, looksLike, remedy) => {
@@ -268,6 +270,12 @@ export class Door {
     // Nothing could be taken: who waits for acknowledgements keeps what it has and comes again, who does not is not read.
     if (this.#isPaused) peer.session.pause()
     return peer
+  }
+
+  #foreignOf(limitBytes: number): ForeignMessages {
+    const foreign = this.#foreign.get(limitBytes) ?? new ForeignMessages(this.#world, limitBytes, false)
+    this.#foreign.set(limitBytes, foreign)
+    return foreign
   }
 
   #forget(peer: Peer): void {

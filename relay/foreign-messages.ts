@@ -3,15 +3,11 @@ import type { Log } from '../core/base/log.ts'
 import type { Metrics } from '../core/base/metrics.ts'
 import { printable } from '../core/base/printable.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
-import { MessageCompleter } from '../core/pipeline/message-completer.ts'
 import { type Flushed, OriginBatches } from '../core/pipeline/origin-batches.ts'
 import type { Spool } from '../core/spool/spool.ts'
+import { FOREIGN_GROWTH_LIMIT_BYTES, FOREIGN_SCRATCH_BYTES, ForeignCompleter } from '../core/syslog/foreign.ts'
+import { localMinutes } from '../core/syslog/timestamp.ts'
 import type { Origins } from './origins.ts'
-
-const SPACE = 0x20
-const GREATER = 0x3e
-/** Completers by the name they complete with; each takes some 200 KiB at the default limit. */
-const COMPLETERS_LIMIT = 32
 
 export interface ForeignWorld {
   readonly spool: Spool
@@ -25,26 +21,38 @@ export interface ForeignWorld {
 export class ForeignMessages {
   readonly #world: ForeignWorld
   readonly #batches: OriginBatches
-  readonly #completers = new Map<string, MessageCompleter>()
+  readonly #limitBytes: number
+  readonly #memory: Buffer
+  readonly #completer: ForeignCompleter
 
-  constructor(world: ForeignWorld) {
+  /**
+   * @param limitBytes longest message
+   * @param isTrailerFraming whether NUL and LF at the end are the sender's framing: so with datagrams, while on a stream they have been taken off already
+   */
+  constructor(world: ForeignWorld, limitBytes: number, isTrailerFraming: boolean) {
     this.#world = world
+    this.#limitBytes = limitBytes
+    this.#memory = Buffer.from(new ArrayBuffer(FOREIGN_SCRATCH_BYTES + 2 * limitBytes + FOREIGN_GROWTH_LIMIT_BYTES))
+    this.#completer = new ForeignCompleter(this.#memory, 0, { minutesAt: localMinutes, isTrailerFraming })
     this.#batches = new OriginBatches(world.spool, world.clock)
   }
 
-  /** Takes one message of at most `limitBytes`. @returns why it is refused */
-  take(bytes: Buffer, start: number, end: number, origins: Origins, limitBytes: number): string | undefined {
+  /** Takes one message; what is over the limit is cut off. @returns why it is refused */
+  take(bytes: Buffer, start: number, end: number, origins: Origins): string | undefined {
     const { metrics, clock } = this.#world
-    let refused: string | undefined
-    const completer = this.#completerOf(origins.rights.name, limitBytes)
-    completer.complete(bytes.subarray(start, end), clock.wallUs(), 0, -1, {
-      add: (message) => {
-        refused = this.#file(message, origins)
-      },
-    })
+    const completer = this.#completer
+    const memory = this.#memory
+    const from = FOREIGN_SCRATCH_BYTES
+    const length = Math.min(end - start, this.#limitBytes)
+    bytes.copy(memory, from, start, start + length)
+    const receivedUs = clock.wallUs()
+    const out = from + this.#limitBytes
+    completer.setSpareHost(origins.rights.name)
+    const done = completer.complete(from, from + length, out, Math.floor(receivedUs / 1_000_000), receivedUs % 1_000_000)
     metrics.add('messagesReceived', 1)
     metrics.add('messagesUnparsed', completer.takeUnparsed())
-    return refused
+    const claimed = completer.hasHost ? memory.toString('latin1', completer.hostStart, completer.hostEnd) : ''
+    return this.#file(memory.subarray(out, done), claimed, origins)
   }
 
   /** Stores what has been taken since the last call. */
@@ -55,9 +63,8 @@ export class ForeignMessages {
     return flushed
   }
 
-  #file(message: Uint8Array, origins: Origins): string | undefined {
+  #file(message: Uint8Array, claimed: string, origins: Origins): string | undefined {
     const { metrics, log, guard } = this.#world
-    const claimed = hostnameOf(message)
     const origin = origins.of(claimed)
     const { name, namesLimit } = origins.rights
     if (origin.kind === 'refused') return `${name} may not speak for "${printable(claimed, 60)}"`
@@ -73,22 +80,4 @@ export class ForeignMessages {
     this.#batches.add(origin.origin, message)
     return undefined
   }
-
-  #completerOf(name: string, limitBytes: number): MessageCompleter {
-    const key = `${limitBytes} ${name}`
-    const known = this.#completers.get(key)
-    if (known !== undefined) return known
-    if (this.#completers.size >= COMPLETERS_LIMIT) this.#completers.delete(this.#completers.keys().next().value!)
-    const completer = new MessageCompleter(name, limitBytes)
-    this.#completers.set(key, completer)
-    return completer
-  }
-}
-
-/** HOSTNAME of a message that has been completed to `<PRI>1 TIMESTAMP HOSTNAME ...`. */
-function hostnameOf(message: Uint8Array): string {
-  const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
-  const time = bytes.indexOf(GREATER) + 3
-  const start = bytes.indexOf(SPACE, time) + 1
-  return bytes.toString('latin1', start, bytes.indexOf(SPACE, start))
 }

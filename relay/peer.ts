@@ -20,7 +20,6 @@ export interface PeerWorld {
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
-  readonly foreign: ForeignMessages
   readonly loss: Loss
   /** Nothing of the delivery is acknowledged. */
   onStoreFailure(errno: string): void
@@ -36,6 +35,8 @@ export interface PeerTerms {
   /** Undefined where there is no TLS: then no batches are taken. */
   readonly facts: CertificateFacts | undefined
   readonly origins: Origins
+  /** Shared by connections whose messages have the same limit: what a delivery has brought is flushed before the next one is read. */
+  readonly foreign: ForeignMessages
   readonly limitBytes: number
 }
 
@@ -82,7 +83,7 @@ export class Peer implements ToldReceiver {
   }
 
   onSyslog(bytes: Buffer, start: number, end: number): string | undefined {
-    const refused = this.#world.foreign.take(bytes, start, end, this.#terms.origins, this.syslogLimitBytes)
+    const refused = this.#terms.foreign.take(bytes, start, end, this.#terms.origins)
     if (refused !== undefined && !this.session.isAcknowledged) this.#world.loss.count('name-refused', 1, this.name)
     return refused
   }
@@ -93,7 +94,7 @@ export class Peer implements ToldReceiver {
 
   /** Rejects when something of it could not be stored: then nothing of it is acknowledged, and a sender that waits for that sends it again. */
   async onDelivered(): Promise<void> {
-    const flushed = this.#world.foreign.flush()
+    const flushed = this.#terms.foreign.flush()
     this.messages += flushed.messages
     if (flushed.error !== undefined) {
       this.#failure ??= flushed.error

@@ -14,7 +14,6 @@ import { ActivatedSockets } from '../core/platform/activated-sockets.ts'
 import { describeCertificate } from '../core/transport/certificate.ts'
 import { makeDestination } from './destinations.ts'
 import { Door } from './door.ts'
-import { ForeignMessages } from './foreign-messages.ts'
 import type { RelayOptions } from './options.ts'
 import { Refusals } from './refusals.ts'
 
@@ -72,7 +71,6 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     loss,
     refusals,
     onStoreFailure,
-    foreign: new ForeignMessages({ spool, log, metrics, clock, guard }),
     identity: () => identity,
     activated: (name) => activated.take(name),
     openFilesLimit: limit,
