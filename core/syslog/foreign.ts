@@ -5,7 +5,7 @@
 // usual way, kept in the SD-ELEMENT of as-received.ts: the input can be restored. docs/conformance.md has the table.
 
 import { beginAsReceived, type Form, writeParam } from './as-received.ts'
-import { CLOSE, COLON, CR, DASH, LESS, LF, SPACE, startsWith, ZERO } from './ascii.ts'
+import { CLOSE, COLON, CR, DASH, LESS, LF, NINE, SPACE, startsWith, ZERO } from './ascii.ts'
 import { monthAt } from './calendar.ts'
 import { HEAD_SCRATCH_BYTES, HeadWriter } from './head.ts'
 import { KeyValueReader } from './key-value.ts'
@@ -27,6 +27,7 @@ const STAMP_TEXT_BYTES = 28
 const STAMP_KEPT_S = 3600
 const TIMESTAMP_LIMIT = 32
 const HEADER_SPACES = 16
+const HOSTNAME_LIMIT = 255
 
 /** Room that the completer wants in the shared memory for its prepared pieces. */
 export const FOREIGN_SCRATCH_BYTES = HEAD_SCRATCH_BYTES + SPARE_HOST_SCRATCH_BYTES + STAMP_SLOTS * STAMP_SLOT_BYTES
@@ -113,7 +114,7 @@ export class ForeignCompleter {
     const pri = packed >>> 3
     const at = start + (packed & 7)
     const isUsual = memory[start + 1] !== ZERO || (packed & 7) === 3
-    if (at + 1 < last && memory[at]! > ZERO && memory[at]! <= 0x39) {
+    if (at + 1 < last && memory[at]! > ZERO && memory[at]! <= NINE) {
       const rfc5424 = this.#rfc5424
       const done = rfc5424.complete(start, at, last, out, pri, isUsual, second, micros)
       if (done !== -1) {
@@ -205,7 +206,7 @@ export class ForeignCompleter {
   #isPlainStamp(at: number): boolean {
     const memory = this.#memory
     if (memory[at + 3] !== SPACE || memory[at + 6] !== SPACE || memory[at + 9] !== COLON || memory[at + 4] === ZERO) return false
-    if (memory[at + 12] === 0x36) return false
+    if (memory[at + 13] === 0x36) return false
     return (memory[at]! & 0x20) === 0 && (memory[at + 1]! & 0x20) !== 0 && (memory[at + 2]! & 0x20) !== 0 && monthAt(memory, at) !== 0
   }
 
@@ -222,15 +223,17 @@ export class ForeignCompleter {
       const phrase = first === 0x4d ? 'Message forwarded from ' : 'Forwarded from '
       if (startsWith(memory, from, end, phrase)) {
         const host = from + phrase.length
-        let colon = host
-        while (colon < end && memory[colon]! > SPACE && (memory[colon] !== COLON || (colon + 1 < end && memory[colon + 1] !== SPACE)))
-          colon++
-        if (colon < end && memory[colon] === COLON && hostWordEnd(memory, host, colon) === colon)
+        const colon = this.#colonOfWord(host, end)
+        if (colon !== -1 && hostWordEnd(memory, host, colon) === colon)
           return this.#tagAndText(start, Math.min(colon + 2, end), end, this.#namedHost(host, colon, head), form, false)
       }
     }
     const hostEnd = hostWordEnd(memory, from, end)
     if (hostEnd === from || hostEnd >= end || memory[hostEnd] !== SPACE) {
+      // `fw1: %ASA-6-302013: ` names the host as others do the program.
+      const colon = this.#colonOfWord(from, end)
+      if (colon !== -1 && isMnemonic(memory, colon + 2, end) && hostWordEnd(memory, from, colon) === colon)
+        return this.#tagAndText(start, colon + 2, end, this.#namedHost(from, colon, head), form, false)
       // The tag alone, or an explicit none.
       if (first === DASH && from + 1 < end && memory[from + 1] === SPACE)
         return this.#tagAndText(start, from + 2, end, this.#spareHost(head), form, false)
@@ -239,6 +242,15 @@ export class ForeignCompleter {
     const to = this.#namedHost(from, hostEnd, head)
     from = hostEnd + 1
     return this.#tagAndText(start, from, end, to, form, isAsUsual)
+  }
+
+  /** The colon that ends the word at `at`, with a space or nothing behind it, or -1. */
+  #colonOfWord(at: number, end: number): number {
+    const memory = this.#memory
+    const limit = Math.min(end, at + HOSTNAME_LIMIT + 1)
+    let colon = at
+    while (colon < limit && memory[colon]! > SPACE && (memory[colon] !== COLON || (colon + 1 < end && memory[colon + 1] !== SPACE))) colon++
+    return colon < limit && colon > at && memory[colon] === COLON ? colon : -1
   }
 
   #namedHost(host: number, hostEnd: number, out: number): number {
@@ -269,7 +281,7 @@ export class ForeignCompleter {
     if (from + 1 < end && memory[from] === COLON && memory[from + 1] === SPACE) from += 2
     let name: Form = form
     const prelude = this.#prelude
-    const mnemonic = from < end && memory[from]! <= 0x39 ? prelude.read(memory, from, end, this.#stamp) : -1
+    const mnemonic = from < end && memory[from]! <= NINE ? prelude.read(memory, from, end, this.#stamp) : -1
     if (mnemonic !== -1 && prelude.isDevice && prelude.hostEnd === prelude.hostStart) {
       from = prelude.hasStamp && memory[mnemonic] === COLON ? mnemonic + 1 : mnemonic
       from = this.#skipSpaces(from, end)
@@ -320,6 +332,8 @@ export class ForeignCompleter {
     const isNamed = prelude.hostEnd > prelude.hostStart
     if (isNamed && prelude.hasStamp && !prelude.isNumbered && !(isColon && isMnemonic(memory, this.#skipSpaces(from + 1, end), end)))
       from = -1
+    // VERSION and the time of RFC 5424, but not the rest of its header.
+    if (from !== -1 && prelude.hasStamp && stamp.isIso && this.#isVersioned(at, end)) from = -1
     if (from === -1) return this.#withoutStamp(start, at, end, out, pri, second, micros, isUsual)
     const form: Form =
       prelude.isDevice || isColon ? 'device' : !prelude.hasStamp ? 'bare' : stamp.isEpoch ? 'epoch' : stamp.isIso ? 'rfc3339' : 'rfc3164'
@@ -364,13 +378,16 @@ export class ForeignCompleter {
       return this.#keyValues(start, at, end, out, pri, isUsual)
     const head = this.#head.received(out, pri === -1 ? PRI_DEFAULT : pri, second, micros)
     const to = this.#spareHost(head)
-    const isNumbered = at + 1 < end && memory[at]! > ZERO && memory[at]! <= 0x39 && memory[at + 1] === SPACE
-    if (pri === -1 || isNumbered || (at < end && memory[at] === LESS)) {
+    if (pri === -1 || this.#isVersioned(at, end) || (at < end && memory[at] === LESS)) {
       this.isParsed = false
       this.#unparsed++
       return this.#finish(pri === -1 || isUsual ? at : start, at, at, end, to, 'unknown', false, false)
     }
     return this.#tagAndText(start, at, end, to, 'bare', isUsual)
+  }
+
+  #isVersioned(at: number, end: number): boolean {
+    return at + 1 < end && this.#memory[at]! > ZERO && this.#memory[at]! <= NINE && this.#memory[at + 1] === SPACE
   }
 
   #keyValues(start: number, at: number, end: number, out: number, pri: number, isUsual: boolean): number {

@@ -1,7 +1,7 @@
 // The time as senders on a network write it: RFC 3164 with what devices add to it (year, fraction, zone), RFC 3339 and its relatives, and
 // seconds since 1970. The reader keeps what it read, so that a message costs no object.
 
-import { COLON, COMMA, DASH, DOT, isDigit, number2, PLUS, SLASH, SPACE, ZERO } from './ascii.ts'
+import { COLON, COMMA, DASH, DOT, isDigit, number2, PERCENT, PLUS, SLASH, SPACE, ZERO } from './ascii.ts'
 import { dayNumber, daysInMonth, monthAt, nearestYear, yearOf } from './calendar.ts'
 import { isUtcName, zoneMinutes, zoneNameEnd } from './zone.ts'
 
@@ -180,7 +180,7 @@ export class StampReader {
   #yearAt(bytes: Uint8Array, at: number, end: number): number {
     if (this.#year !== -1 || at + 5 > end || bytes[at] !== SPACE || !isYear(bytes, at + 1, end)) return at
     const behind = at + 5
-    if (behind < end && bytes[behind] !== SPACE && bytes[behind] !== COLON) return at
+    if (!isStampEnd(bytes, behind, end)) return at
     this.#year = number2(bytes, at + 1) * 100 + number2(bytes, at + 3)
     return behind
   }
@@ -210,7 +210,7 @@ export class StampReader {
       const behind = this.#offsetAt(bytes, nameEnd, end)
       return behind === -1 ? at : behind
     }
-    if (nameEnd === index || (nameEnd < end && bytes[nameEnd] !== SPACE && bytes[nameEnd] !== COLON)) return at
+    if (nameEnd === index || !isStampEnd(bytes, nameEnd, end)) return at
     const minutes = zoneMinutes(bytes, index, nameEnd)
     if (Number.isNaN(minutes) || !isBehindZone(bytes, nameEnd, end)) return at
     this.#zone = minutes
@@ -229,7 +229,7 @@ export class StampReader {
       minutes = number2(bytes, digits)
       index = digits + 2
     }
-    if (hours > 23 || minutes > 59 || (index < end && bytes[index] !== SPACE && bytes[index] !== COLON)) return -1
+    if (hours > 23 || minutes > 59 || !isStampEnd(bytes, index, end)) return -1
     this.#zone = (hours * 60 + minutes) * (bytes[at] === DASH ? -1 : 1)
     return index
   }
@@ -296,7 +296,8 @@ export function isYear(bytes: Uint8Array, at: number, end: number): boolean {
 function isBehindZone(bytes: Uint8Array, at: number, end: number): boolean {
   if (at >= end || bytes[at] === COLON) return true
   let index = at + 1
-  if (bytes[index] === 0x25 || bytes[index] === COLON) return true
+  if (index >= end) return true
+  if (bytes[index] === PERCENT || bytes[index] === COLON) return true
   while (index < end && bytes[index]! > SPACE && bytes[index] !== 0x5b) index++
   return index < end && bytes[index] === SPACE && bytes[index - 1] !== COLON && index > at + 1
 }
@@ -310,12 +311,19 @@ function writeTwo(bytes: Uint8Array, at: number, value: number): number {
 
 /** Whether what stands behind a plain `Mmm dd hh:mm:ss ` may belong to the stamp: a year or a zone. */
 export function isStampContinued(bytes: Uint8Array, at: number, end: number): boolean {
+  if (at >= end) return false
   const byte = bytes[at]!
   if (byte === PLUS || byte === DASH) return at + 2 <= end && isDigit(bytes[at + 1]!)
-  if (isDigit(byte)) return isYear(bytes, at, end) && (at + 4 === end || bytes[at + 4] === SPACE || bytes[at + 4] === COLON)
+  if (isDigit(byte)) return isYear(bytes, at, end) && isStampEnd(bytes, at + 4, end)
   if (byte < 0x41 || byte > UPPER_Z) return false
   const nameEnd = zoneNameEnd(bytes, at, end)
   if (nameEnd === at) return false
   if (nameEnd < end && (bytes[nameEnd] === PLUS || bytes[nameEnd] === DASH)) return isUtcName(bytes, at, nameEnd)
-  return (nameEnd === end || bytes[nameEnd] === SPACE || bytes[nameEnd] === COLON) && !Number.isNaN(zoneMinutes(bytes, at, nameEnd))
+  return isStampEnd(bytes, nameEnd, end) && !Number.isNaN(zoneMinutes(bytes, at, nameEnd))
+}
+
+/** Behind a stamp stand the end, a space, or a colon with one of these. (`2001:db8::1` begins with no year.) */
+function isStampEnd(bytes: Uint8Array, at: number, end: number): boolean {
+  if (at >= end || bytes[at] === SPACE) return true
+  return bytes[at] === COLON && (at + 1 >= end || bytes[at + 1] === SPACE)
 }

@@ -14,8 +14,8 @@ const IS_LETTER = new Uint8Array(256)
 for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/@%:~')) IN_HOST[byte] = 1
 for (const byte of Buffer.from('ABCDEFabcdef0123456789.:')) IN_ADDRESS[byte] = 1
 for (let byte = 0x21; byte < 0x7f; byte++) IN_TAG[byte] = 1
-// Where these are in a word, it belongs to JSON, XML, key=value or prose.
-for (const byte of Buffer.from('"\'<>={}[,;')) IN_TAG[byte] = 0
+// Where these are in a word, it belongs to JSON, XML, CEF, key=value or prose.
+for (const byte of Buffer.from('"\'<>={}[,;|')) IN_TAG[byte] = 0
 for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')) IS_LETTER[byte] = 1
 
 /** End of the host name or address at `at`, whatever stands behind it; `at` itself when there is none. */
@@ -86,7 +86,7 @@ export class TagReader {
 
 /** `%FACILITY-SEVERITY-MNEMONIC` of Cisco and those who took it over. */
 export function isMnemonic(bytes: Uint8Array, at: number, end: number): boolean {
-  if (bytes[at] !== PERCENT) return false
+  if (at >= end || bytes[at] !== PERCENT) return false
   const limit = Math.min(end, at + APP_NAME_LIMIT)
   for (let index = at + 2; index + 2 < limit && bytes[index]! > SPACE && bytes[index] !== COLON; index++)
     if (bytes[index] === 0x2d && isDigit(bytes[index + 1]!) && bytes[index + 2] === 0x2d) return true
