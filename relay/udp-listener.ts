@@ -111,6 +111,8 @@ export class UdpListener {
 
   #flush(): void {
     const flushed = this.#foreign.flush()
+    // Nobody waits for it, but the destinations follow what is durable.
+    void this.#world.spool.commit()
     if (flushed.error === undefined) return
     this.#world.onStoreFailure((flushed.error as NodeJS.ErrnoException).code ?? flushed.error.message)
     this.#world.loss.count('spool-failed', flushed.failedMessages)

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { printable } from '../base/printable.ts'
 import { type CertificateFacts, certificateFacts, dayOf } from './certificate.ts'
 import { issuedByOneOf } from './issuers.ts'
-import { isHostName, matchesName, normaliseName } from './names.ts'
+import { isHostName, matchesName, normaliseName, reverseName } from './names.ts'
 import { normalisePin, pinned } from './pins.ts'
 import { CHAIN_ERRORS, verifyFault } from './verify-errors.ts'
 
@@ -26,6 +26,8 @@ export interface PresentedCertificate {
   readonly authorized: boolean
   /** The verify code beside it, such as CERT_HAS_EXPIRED. */
   readonly authorizationError: string | undefined
+  /** The trusted roots, for a policy with issuers. */
+  readonly roots?: readonly X509Certificate[]
 }
 
 export type AdmissionCheck =
@@ -141,13 +143,13 @@ function notVouched(facts: CertificateFacts, code: string | undefined): Refusal 
   return refuse('untrusted', sentence, fault.remedy, facts)
 }
 
-// What the certificate proves its holder is called, first what counts first; an address where that is all it has and the policy lists it.
+// What the certificate proves its holder is called, first what counts first; where it has addresses alone, the name of one that the policy lists.
 function namesOf(facts: CertificateFacts, policy: AdmissionPolicy): string[] {
   const names = facts.names.filter(isHostName)
   if (names.length > 0) return names
   const commonName = policy.commonName === true && facts.names.length === 0 ? normaliseName(facts.commonName ?? '') : undefined
   if (commonName !== undefined) return [commonName]
-  return facts.addresses.filter((address) => policy.names.includes(address))
+  return facts.addresses.filter((address) => policy.names.includes(address)).map(reverseName)
 }
 
 /**
@@ -168,7 +170,7 @@ export function admitClient(presented: PresentedCertificate, policy: AdmissionPo
   if (!vouched && pin === undefined) return notVouched(facts, presented.authorizationError)
 
   const issuers = policy.issuers ?? []
-  if (pin === undefined && issuers.length > 0 && !issuedByOneOf(examined.certificate, issuers)) {
+  if (pin === undefined && issuers.length > 0 && !issuedByOneOf(examined.certificate, issuers, presented.roots)) {
     const sentence = `certificate of ${quoted(facts.names)}, issued by ${printable(facts.issuer)}, comes from none of the ${issuers.length} issuers of this listener`
     return refuse(
       'issuer',

@@ -1,4 +1,4 @@
-import { isIP, isIPv4 } from 'node:net'
+import { isIPv4 } from 'node:net'
 
 const NAME_CHARACTERS = 253
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
@@ -41,10 +41,20 @@ export function matchesName(pattern: string, name: string): boolean {
 /** Before the name of a host under which what it could not prove is kept apart. No host name holds a slash. */
 export const UNVERIFIED = '_unverified/'
 
-/** Whether `origin`, in its one spelling, is one that a holder of these patterns may bring: a host, a host known by its address, or what a host could not prove. */
+/** Whether `origin` is one that a holder of these patterns may bring: a host, or what a host could not prove. */
 export function matchesOrigin(patterns: readonly string[], origin: string): boolean {
   const bare = origin.startsWith(UNVERIFIED) ? origin.slice(UNVERIFIED.length) : origin
-  if (isIP(bare) !== 0) return patterns.includes('*') || patterns.includes(bare)
   // In its one spelling, which every Loghop writes: another one would be another host to streams and files.
   return normaliseName(bare) === bare && patterns.some((pattern) => matchesName(pattern, bare))
+}
+
+/** The host name that belongs to an address alone: that of reverse look-ups, `7.2.0.192.in-addr.arpa` (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+export function reverseName(address: string): string {
+  if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`
+  const [head = '', tail] = address.split('::')
+  const groups = (text: string | undefined): string[] => (text === undefined || text === '' ? [] : text.split(':'))
+  const missing = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length
+  const all = [...groups(head), ...Array<string>(missing).fill('0'), ...groups(tail)]
+  const digits = all.map((group) => group.padStart(4, '0')).join('')
+  return `${[...digits].reverse().join('.')}.ip6.arpa`
 }

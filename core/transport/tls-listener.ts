@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { Acceptor, type AcceptorOptions, type PeerAddress, type Turned } from './acceptor.ts'
@@ -45,10 +46,12 @@ export class TlsListener {
   /** Connections that have not shown who they are. */
   readonly #waiting = new Map<Socket, { readonly peer: PeerAddress; readonly deadline: NodeJS.Timeout }>()
   readonly #waitingByAddress = new Map<string, number>()
+  #roots: readonly X509Certificate[]
 
   constructor(options: TlsListenerOptions, identity: TlsIdentity, events: TlsListenerEvents) {
     this.#options = options
     this.#events = events
+    this.#roots = rootsOf(identity)
     // The deadline is our own: it counts from the connection on, and this one is only for what would escape it.
     this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: 2 * options.handshakeLimitMs, pauseOnConnect: false })
     this.#server.on('tlsClientError', (error, socket) => this.#onFailed(error, socket))
@@ -70,6 +73,7 @@ export class TlsListener {
   /** New handshakes use the new identity; connections that stand are not touched. */
   use(identity: TlsIdentity): void {
     this.#server.setSecureContext(tlsPolicy(identity))
+    this.#roots = rootsOf(identity)
   }
 
   /** Accepts no more; `destroy` also cuts what stands. */
@@ -162,6 +166,7 @@ export class TlsListener {
         certificate: socket.getPeerX509Certificate(),
         authorized: socket.authorized,
         authorizationError: socket.authorized ? undefined : String(socket.authorizationError),
+        roots: this.#roots,
       },
       this.#options.policy,
       Date.now(),
@@ -175,6 +180,10 @@ export class TlsListener {
     this.#events.onRefused(admission, peer.text)
     endRefused(socket, admission.check)
   }
+}
+
+function rootsOf({ ca }: TlsIdentity): X509Certificate[] {
+  return [...ca.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)].map(([pem]) => new X509Certificate(pem))
 }
 
 /** The socket below TLS. */

@@ -241,7 +241,17 @@ test.serial(
     makeRsaRelay(chain)
     const identity = await chain.issue('box', { name: 'box7.example.com', role: 'agent' })
     const [port] = await open(chain, { clients: { names: ['*.example.com'] } })
-    const files = ['-cert', `${identity}/cert.pem`, '-key', `${identity}/key.pem`, '-CAfile', `${identity}/ca.pem`, '-verify_return_error']
+    const files = [
+      '-cert',
+      `${identity}/cert.pem`,
+      '-cert_chain',
+      `${identity}/cert.pem`,
+      '-key',
+      `${identity}/key.pem`,
+      '-CAfile',
+      `${identity}/ca.pem`,
+      '-verify_return_error',
+    ]
     const args = ['s_client', '-connect', `127.0.0.1:${port}`, '-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256', '-nocommands', ...files]
     const child = execFile('openssl', args, { maxBuffer: 1 << 24 })
     void watched(t, child)
