@@ -10,6 +10,7 @@ import { payloadFault } from '../core/spool/payload.ts'
 import type { Spool } from '../core/spool/spool.ts'
 import type { CertificateFacts } from '../core/transport/certificate.ts'
 import { matchesOrigin, UNVERIFIED } from '../core/transport/names.ts'
+import { WITHIN_FRAME } from '../core/transport/syslog-server.ts'
 import { type ToldReceiver, ToldSession } from '../core/transport/told-session.ts'
 import type { ForeignMessages } from './foreign-messages.ts'
 import type { Origins } from './origins.ts'
@@ -106,6 +107,7 @@ export class Peer implements ToldReceiver {
   }
 
   onClosed(reason: string | undefined): void {
+    if (reason === WITHIN_FRAME && !this.session.isAcknowledged) this.#world.loss.count('connection-cut', 1, this.name)
     this.#events.onGone(this, reason)
   }
 

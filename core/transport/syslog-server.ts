@@ -4,6 +4,9 @@ import { SyslogDeframer, type SyslogFraming } from './syslog-framing.ts'
 /** After our own end a peer has so long to see it and to end as well; what it has sent until then is taken. */
 const CLOSE_LIMIT_MS = 1000
 
+/** Why a session is over whose last message is not whole. */
+export const WITHIN_FRAME = 'the connection ended within a frame'
+
 /** What arrives on a connection of plain frames. `bytes` is only valid during the call. */
 export interface SyslogReceiver {
   readonly syslogLimitBytes: number
@@ -106,7 +109,7 @@ export class SyslogServerSession implements ServerSession {
     if (this.#isEnded) return
     const isCut = this.#deframer.end()
     this.#receiver.onDelivered().catch((error: Error) => this.#end(error.message))
-    this.#end(this.#refusal ?? (isCut ? 'the connection ended within a frame' : undefined))
+    this.#end(this.#refusal ?? (isCut ? WITHIN_FRAME : undefined))
   }
 
   /** An orderly end answers with ours, close_notify included; anything else is cut. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { FIRST_BYTES_LIMIT, readFirstBytes } from './first-bytes.ts'
 import { type RelpReceiver, RelpServerSession } from './relp-server.ts'
-import { type ServerSession, type SyslogReceiver, SyslogServerSession } from './syslog-server.ts'
+import { type ServerSession, type SyslogReceiver, SyslogServerSession, WITHIN_FRAME } from './syslog-server.ts'
 
 export type Spoken = 'nothing yet' | 'RELP' | 'syslog, octet counting' | 'syslog, lines'
 
@@ -32,7 +32,8 @@ export class ToldSession implements ServerSession {
   }
 
   get isAcknowledged(): boolean {
-    return this.#session?.isAcknowledged ?? true
+    // Told before the session is there: its first messages come while it is made.
+    return this.spoken === 'nothing yet' || this.spoken === 'RELP'
   }
 
   get frameSinceMs(): number | undefined {
@@ -86,7 +87,7 @@ export class ToldSession implements ServerSession {
   /** So few bytes, and then the end: lines, unless they count. */
   readonly #onEnd = (): void => {
     if (this.#held.length === 0 || this.#held.length >= FIRST_BYTES_LIMIT) this.#finish(undefined)
-    else if (/^\d+ ?/.test(this.#held.toString('latin1'))) this.#finish('the connection ended within a frame')
+    else if (/^\d+ ?/.test(this.#held.toString('latin1'))) this.#finish(WITHIN_FRAME)
     else {
       this.#over()
       this.#begin('lines', this.#held)

@@ -1,13 +1,15 @@
 // Who may come in at the relay, what they may say, and under which name it is filed. Real processes, real sockets.
 
+import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import * as fs from 'node:fs'
 import * as net from 'node:net'
 import * as path from 'node:path'
 import * as tls from 'node:tls'
+import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { Chain, linesOf, RELAY_NAME, type Status } from '../support/chain.ts'
-import { loghop } from '../support/daemon.ts'
+import { loghop, watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
 import { type MadeIdentity, makeIdentity } from '../support/identities.ts'
 
@@ -345,4 +347,55 @@ test.serial('what senders without acknowledgement had on the way when the relay 
   socket.write('<13>1 - - app - - - last\n')
   await Promise.all([chain.relay.end('SIGTERM'), ended])
   t.is(linesOf(fileOf(chain, 'here.example.com')).length, 2)
+})
+
+/** Runs the relay with a socket passed to it as systemd does, under the name `passed`. @returns what it says */
+function runWithSocket(t: ExecutionContext, chain: Chain, fd: number, listener: Record<string, unknown>): { said: string } {
+  chain.relayOptions['listeners'] = [listener]
+  const entry = fileURLToPath(new URL('../../cli/loghop.js', import.meta.url))
+  const command = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=passed exec "$0" "$@"'
+  const args = ['-c', command, process.execPath, entry, 'relay', 'run', '--config', chain.relayConfig]
+  const child = spawn('sh', args, { stdio: ['ignore', 'ignore', 'pipe', fd] })
+  void watched(t, child)
+  const running = { said: '' }
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    running.said += text
+  })
+  return running
+}
+
+test.serial('a passed datagram socket is read, and a passed stream socket that is not on loopback is refused', async (t) => {
+  const chain = await Chain.make(t)
+  const datagrams = createSocket('udp4')
+  await new Promise<void>((resolve) => datagrams.bind(0, '127.0.0.1', resolve))
+  const symbol = Object.getOwnPropertySymbols(datagrams).find(({ description }) => description === 'state symbol')!
+  const { fd } = (datagrams as unknown as Record<symbol, { handle: { fd: number } }>)[symbol]!.handle
+  const { port } = datagrams.address()
+  const relay = runWithSocket(t, chain, fd, { udp: 'systemd:passed', name: 'here.example.com' })
+  datagrams.close()
+  await eventually(
+    'the relay',
+    () => relay.said.includes(' started: '),
+    () => relay.said,
+  )
+  const sender = createSocket('udp4')
+  await new Promise((resolve) => sender.send('<13>1 - - app - - - datagram', port, '127.0.0.1', resolve))
+  sender.close()
+  await eventually(
+    'the message',
+    () => linesOf(fileOf(chain, 'here.example.com')).length === 1,
+    () => relay.said,
+  )
+
+  const other = await Chain.make(t)
+  const server = net.createServer().listen(0, '0.0.0.0')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const refused = runWithSocket(t, other, (server as net.Server & { _handle: { fd: number } })._handle.fd, { tcp: 'systemd:passed' })
+  server.close()
+  await eventually(
+    'the refusal',
+    () => refused.said.includes('loghop: '),
+    () => refused.said,
+  )
+  t.regex(refused.said, /Cannot listen on 0\.0\.0\.0:\d+ without TLS: 0\.0\.0\.0 is not loopback/)
 })
