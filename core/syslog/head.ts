@@ -51,7 +51,10 @@ export class HeadWriter {
   received(out: number, pri: number, second: number, micros: number): number {
     if (second !== this.#second) this.#prepare(second)
     const memory = this.#memory
-    const to = this.pri(out, pri)
+    // As in pri(), which costs a tenth more when it is called here.
+    let from = this.#priTexts + pri * PRI_BYTES
+    const to = out + this.#priLengths[pri]!
+    for (let at = out; at < to; ) memory[at++] = memory[from++]!
     memory.copyWithin(to, this.#prefix, this.#prefix + this.#prefixLength)
     const high = Math.floor(micros / 1000)
     const low = micros - high * 1000

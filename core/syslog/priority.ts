@@ -1,6 +1,6 @@
 // RFC 5424 section 6.2.1: PRIVAL = facility * 8 + severity.
 
-import { GREATER, isDigit, LESS, ZERO } from './ascii.ts'
+import { GREATER, LESS, ZERO } from './ascii.ts'
 
 export const PRI_LIMIT = 191
 /** user.notice: what RFC 3164 section 4.3.3 gives a packet without PRI. */
@@ -47,10 +47,14 @@ export function priOf(facility: Facility, severity: Severity): number {
  */
 export function readPri(bytes: Uint8Array, start: number, end: number): number {
   if (end - start < 3 || bytes[start] !== LESS) return -1
-  const limit = Math.min(end, start + 5)
-  let value = 0
-  let at = start + 1
-  for (; at < limit && isDigit(bytes[at]!); at++) value = value * 10 + bytes[at]! - ZERO
-  if (at === start + 1 || at >= limit || bytes[at] !== GREATER || value > PRI_LIMIT) return -1
+  let value = bytes[start + 1]! - ZERO
+  if (value < 0 || value > 9) return -1
+  let at = start + 2
+  for (; at < end && at < start + 5 && bytes[at] !== GREATER; at++) {
+    const digit = bytes[at]! - ZERO
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  if (at >= end || at >= start + 5 || value > PRI_LIMIT) return -1
   return value * 8 + at + 1 - start
 }
