@@ -254,9 +254,23 @@ export class Door {
   }
 
   #admit(socket: Socket, address: PeerAddress, facts: Peer['facts'], origins: Origins, listener: ListenerOptions): Peer {
-    const terms = { address: address.text, facts, origins, foreign: this.#foreignOf(listener.limit), limitBytes: listener.limit }
+    const certificate = facts === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate()
+    const terms = {
+      address: address.text,
+      facts,
+      certificate,
+      origins,
+      foreign: this.#foreignOf(listener.limit),
+      limitBytes: listener.limit,
+    }
     const peer = new Peer(socket, terms, this.#world, {
       onGone: (gone, reason) => this.#onGone(gone, reason),
+      onTold: ({ session }) => {
+        if (!this.#isPaused) return
+        // Nothing could be taken: who waits for acknowledgements keeps what it has and goes elsewhere, who does not is not read.
+        if (session.isAcknowledged) session.close()
+        else session.pause()
+      },
       onForeign: (gone, looksLike, remedy) => {
         this.#forget(gone)
         this.#world.refusals.add(
@@ -267,8 +281,6 @@ export class Door {
       },
     })
     this.#guests.set(peer, { peer, listener })
-    // Nothing could be taken: who waits for acknowledgements keeps what it has and comes again, who does not is not read.
-    if (this.#isPaused) peer.session.pause()
     return peer
   }
 
@@ -310,7 +322,7 @@ export class Door {
       const since = session.frameSinceMs
       if (since !== undefined && nowMs - Math.max(since, this.#resumedMs) > frame) {
         if (!session.isAcknowledged) this.#world.loss.count('connection-cut', 1, peer.name)
-        session.cut(`too slow: a message or batch has not come to its end within ${frame / 1000} s (limits.frame)`)
+        session.abort(`too slow: a message or batch has not come to its end within ${frame / 1000} s (limits.frame)`)
       } else if (idle !== undefined && nowMs - Math.max(session.lastMs, this.#resumedMs) > idle) session.close()
     }
   }

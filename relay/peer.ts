@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Clock } from '../core/base/clock.ts'
 import { errnoOf } from '../core/base/errors.ts'
@@ -29,12 +30,14 @@ export interface PeerWorld {
 export interface PeerEvents {
   onGone(peer: Peer, reason: string | undefined): void
   onForeign(peer: Peer, looksLike: string, remedy: string): void
+  onTold(peer: Peer): void
 }
 
 export interface PeerTerms {
   readonly address: string
   /** Undefined where there is no TLS: then no batches are taken. */
   readonly facts: CertificateFacts | undefined
+  readonly certificate: X509Certificate | undefined
   readonly origins: Origins
   /** Shared by connections whose messages have the same limit: what a delivery has brought is flushed before the next one is read. */
   readonly foreign: ForeignMessages
@@ -50,6 +53,7 @@ export class Peer implements ToldReceiver {
   readonly connectedUs: number
   /** Undefined where there is no TLS. */
   readonly facts: CertificateFacts | undefined
+  readonly certificate: X509Certificate | undefined
   readonly session: ToldSession
   messages = 0
   readonly #terms: PeerTerms
@@ -63,6 +67,7 @@ export class Peer implements ToldReceiver {
     this.syslogLimitBytes = terms.limitBytes
     this.batchLimitBytes = terms.facts === undefined ? 0 : RECORD_LIMIT_BYTES
     this.facts = terms.facts
+    this.certificate = terms.certificate
     this.#terms = terms
     this.#world = world
     this.#events = events
@@ -113,6 +118,10 @@ export class Peer implements ToldReceiver {
 
   onForeign(looksLike: string, remedy: string): void {
     this.#events.onForeign(this, looksLike, remedy)
+  }
+
+  onTold(): void {
+    this.#events.onTold(this)
   }
 
   #storeRecord(bytes: Buffer, head: RecordHead): string | undefined {

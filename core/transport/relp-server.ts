@@ -73,7 +73,7 @@ export class RelpServerSession implements ServerSession {
     this.#endSocket(relpFrame(0, 'serverclose', ''))
   }
 
-  cut(reason: string): void {
+  abort(reason: string): void {
     this.#end(reason)
   }
 

@@ -33,7 +33,7 @@ export interface ServerSession {
   /** Closes in order. */
   close(): void
   /** Cuts it off. */
-  cut(reason: string): void
+  abort(reason: string): void
 }
 
 /** The server's side of RFC 5425, or of RFC 6587 on a plain stream: these protocols have no acknowledgement. */
@@ -84,7 +84,7 @@ export class SyslogServerSession implements ServerSession {
     setTimeout(() => this.#onEnd(), CLOSE_LIMIT_MS)
   }
 
-  cut(reason: string): void {
+  abort(reason: string): void {
     this.#end(reason)
   }
 

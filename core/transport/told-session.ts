@@ -8,6 +8,8 @@ export type Spoken = 'nothing yet' | 'RELP' | 'syslog, octet counting' | 'syslog
 export interface ToldReceiver extends RelpReceiver, SyslogReceiver {
   /** It speaks something that is not taken here; the connection is cut off, and `onClosed` does not come. */
   onForeign(looksLike: string, remedy: string): void
+  /** What it speaks is known, and its first bytes have been taken. */
+  onTold(): void
 }
 
 /** A connection whose first bytes tell what it speaks: until then nothing else is read of it, and then the session of that protocol has it. */
@@ -61,8 +63,8 @@ export class ToldSession implements ServerSession {
     }
   }
 
-  cut(reason: string): void {
-    if (this.#session !== undefined) this.#session.cut(reason)
+  abort(reason: string): void {
+    if (this.#session !== undefined) this.#session.abort(reason)
     else this.#finish(reason)
   }
 
@@ -101,6 +103,7 @@ export class ToldSession implements ServerSession {
       kind === 'relp'
         ? new RelpServerSession(this.#socket, this.#receiver, new Map(), bytes)
         : new SyslogServerSession(this.#socket, kind, this.#receiver, bytes)
+    this.#receiver.onTold()
   }
 
   #over(): void {
