@@ -1,10 +1,14 @@
 // Many connections at once: what they may cost, and that they do not stand in each other's way.
 
+import { createSocket } from 'node:dgram'
 import * as fs from 'node:fs'
+import * as net from 'node:net'
 import * as path from 'node:path'
 import * as tls from 'node:tls'
 import test from 'ava'
-import { Chain } from '../support/chain.ts'
+import { Chain, type Status } from '../support/chain.ts'
+import { loghop } from '../support/daemon.ts'
+import { eventually } from '../support/eventually.ts'
 import { makeIdentity } from '../support/identities.ts'
 
 const IDLE = 1000
@@ -50,3 +54,47 @@ onLinux('1,000 idle connections and 100 slow senders at once stay within 300 MB,
   t.true(residentMib * 1024 < RSS_LIMIT_KIB, `${residentMib} MiB`)
   t.true(sockets.every((socket) => !socket.destroyed))
 })
+
+test.serial(
+  'a full spool: streams are not read, RELP is sent elsewhere, and datagrams are counted as lost; nothing that was read is',
+  async (t) => {
+    const chain = await Chain.make(t)
+    chain.relayOptions['spool'] = { directory: chain.place('relay-spool'), limit: '64MiB' }
+    // Nobody answers there, so nothing is freed.
+    chain.relayOptions['destinations'] = [{ forward: ['127.0.0.1:9'] }]
+    chain.relayOptions['listeners'] = [{ tcp: '127.0.0.1:0', name: 'here.example.com' }, { udp: '127.0.0.1:0' }]
+    await chain.startRelay()
+    const [tcp, udp] = [...(await chain.relay.event('started')).matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]))
+    const sender = net.connect(tcp!, '127.0.0.1')
+    sender.on('error', () => undefined)
+    t.teardown(() => sender.destroy())
+    const line = `<13>1 - - app - - - ${'x'.repeat(8000)}\n`
+    const chunk = Buffer.from(line.repeat(128))
+    let isPaused = false
+    const paused = chain.relay.event('paused').then(() => {
+      isPaused = true
+    })
+    for (let sent = 0; sent < 200 && !isPaused; sent++)
+      await Promise.race([paused, new Promise<void>((resolve) => sender.write(chunk, () => resolve()))])
+    await paused
+    const relp = await new Promise<string>((resolve) => {
+      let said = ''
+      const client = net.connect(tcp!, '127.0.0.1', () => client.write('1 open 30 relp_version=0\ncommands=syslog\n'))
+      client.on('data', (bytes) => {
+        said += bytes.toString('latin1')
+      })
+      client.on('close', () => resolve(said))
+    })
+    t.true(relp.endsWith('0 serverclose 0\n'), relp)
+    const datagrams = createSocket('udp4')
+    await new Promise((resolve) => datagrams.send('<13>lost', udp!, '127.0.0.1', resolve))
+    datagrams.close()
+    const status = async (): Promise<Status> =>
+      JSON.parse((await loghop('relay', 'status', '--json', '--config', chain.relayConfig)).stdout) as Status
+    await eventually('the loss to be counted', async () => (await status()).loss?.['udp-spool-full'] === 1)
+    const { metrics, spool } = await status()
+    t.true(spool.used_bytes <= 64 << 20)
+    t.is(metrics['loghop_messages_received_total']! - metrics['loghop_messages_stored_total']!, 1)
+    t.false(sender.destroyed)
+  },
+)
