@@ -5,7 +5,7 @@ import { createLog, type Log } from '../core/base/log.ts'
 import { type Verdict, verdictLines } from '../core/daemon/check.ts'
 import { type Running, untilStopped } from '../core/daemon/lifecycle.ts'
 import { askStatus } from '../core/daemon/status-socket.ts'
-import { statusLines } from './status-lines.ts'
+import { refusedLines, statusLines } from './status-lines.ts'
 
 export const EXIT_FAILED = 1
 export const EXIT_CONFIGURATION = 78
@@ -63,17 +63,22 @@ export function registerDaemon<Options extends DaemonConfiguration>(program: Com
       if (!isGood) process.exitCode = EXIT_CONFIGURATION
     })
 
-  command
+  const status = command
     .command('status')
     .description('ask the running daemon how it is; exit 1 when something is wrong')
     .option('-c, --config <file>', 'configuration', file)
     .option('--json', 'the whole status as JSON')
-    .action(async (flags: { config: string; json?: boolean }) => {
+    .action(async (flags: { config: string; json?: boolean; refused?: boolean }) => {
       const options = loadConfiguration(flags.config, daemon.schema)
-      const status = await askStatus(options.spool.directory)
-      const { lines, isGood } = statusLines(status)
-      process.stdout.write(flags.json === true ? `${JSON.stringify(status, undefined, 2)}\n` : `${lines.join('\n')}\n`)
+      const answer = await askStatus(options.spool.directory)
+      if (flags.refused === true) {
+        process.stdout.write(`${refusedLines(answer).join('\n')}\n`)
+        return
+      }
+      const { lines, isGood } = statusLines(answer)
+      process.stdout.write(flags.json === true ? `${JSON.stringify(answer, undefined, 2)}\n` : `${lines.join('\n')}\n`)
       if (!isGood) process.exitCode = EXIT_FAILED
     })
+  if (daemon.name === 'relay') status.option('--refused', 'the last 100 connections that were refused, and what to do about each')
   return command
 }

@@ -34,9 +34,16 @@ export function registerRelay(program: Command): void {
     check: async (options) => [
       ...checkIdentity(options.identity, options.renew),
       checkSpool(options.spool.directory),
-      ...(await Promise.all(options.listeners.map(({ tls }) => checkBind(tls.host, tls.port)))),
+      ...(await Promise.all(placesOf(options).map(({ host, port }) => checkBind(host, port)))),
       ...(await Promise.all(options.passthrough.map(({ listen }) => checkBind(listen.host, listen.port)))),
     ],
   })
   registerJoin(relay, relayJoin)
+}
+
+/** What can be tried out: a UDP port, a path and what systemd would pass cannot. */
+function placesOf(options: RelayOptions): Array<{ host: string; port: number }> {
+  return options.listeners
+    .flatMap((listener) => ('tls' in listener ? listener.tls : 'tcp' in listener ? listener.tcp : []))
+    .filter((bind) => bind.kind === 'address')
 }

@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url'
 const DAEMON_FLAGS = ['--max-semi-space-size=1']
 const isDaemon = (process.argv[2] === 'agent' || process.argv[2] === 'relay') && process.argv[3] === 'run'
 const hasFlags = process.execArgv.some((flag) => flag.startsWith('--max-semi-space-size'))
+// Node marks what it inherits as not to be inherited further: sockets that systemd has passed would not survive. Their unit gives the flag itself.
+const hasPassedSockets = process.env.LISTEN_FDS !== undefined
 
-if (isDaemon && !hasFlags && typeof process.execve === 'function') {
+if (isDaemon && !hasFlags && !hasPassedSockets && typeof process.execve === 'function') {
   process.execve(process.execPath, [process.execPath, ...DAEMON_FLAGS, ...process.execArgv, ...process.argv.slice(1)])
 } else {
   // Keeps the compiled form of our sources beside the dependencies, so that starting does not strip types again. Never in a folder that

@@ -22,7 +22,7 @@ interface Shown {
   readonly paused?: boolean
   readonly spool: { readonly directory: string; readonly used_bytes: number; readonly limit_bytes: number }
   readonly destinations: ReadonlyArray<Record<string, string | number>>
-  readonly peers?: ReadonlyArray<{ name: string; address: string; messages: number; since: string }>
+  readonly peers?: ReadonlyArray<{ name: string; address: string; speaks: string; messages: number; since: string }>
   readonly refused?: ReadonlyArray<{ time: string; text: string }>
   readonly loss?: Readonly<Record<string, number>>
   readonly metrics: Readonly<Record<string, number>>
@@ -49,6 +49,13 @@ function identityLines({ renewal, revocation }: Shown): string[] {
   return lines
 }
 
+/** The connections that were refused last, oldest first, each with what to do about it. */
+export function refusedLines(document: StatusDocument): string[] {
+  const { refused = [] } = document as unknown as Shown
+  if (refused.length === 0) return ['no connection has been refused since the start']
+  return refused.map(({ time, text }) => `${time}  ${printable(text, 2000)}`)
+}
+
 /** The status for a person, and whether all is well. */
 export function statusLines(document: StatusDocument): { lines: string[]; isGood: boolean } {
   const status = document as unknown as Shown
@@ -71,7 +78,7 @@ export function statusLines(document: StatusDocument): { lines: string[]; isGood
     )
   }
   for (const peer of (status.peers ?? []).slice(0, PEERS_SHOWN))
-    lines.push(`peer         ${peer.name} from ${peer.address}, ${peer.messages} messages since ${peer.since}`)
+    lines.push(`peer         ${peer.name} from ${peer.address}, ${peer.speaks}, ${peer.messages} messages since ${peer.since}`)
   for (const refused of (status.refused ?? []).slice(-REFUSED_SHOWN))
     lines.push(`refused      ${refused.time} ${printable(refused.text, 1000)}`)
   for (const [name, value] of Object.entries(status.metrics)) if (value > 0) lines.push(`count        ${name} ${value}`)

@@ -15,46 +15,12 @@ import {
 } from '../core/base/daemon-options.ts'
 import { addressOption, modeOption, textOption } from '../core/base/option-kinds.ts'
 import { optionNotes } from '../core/base/option-notes.ts'
-import { sizeOption } from '../core/base/quantities.ts'
-import { isNamePattern } from '../core/transport/names.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
+import { listenerOption } from './listener-options.ts'
 
 const SPOOL_FALLBACK_BYTES = 10 * 2 ** 30
 const LISTS_FALLBACK_MS = 30_000
 const TEMPLATE_MAX_BYTES = 1024
-
-const namePatternOption = textOption(
-  {
-    sense: 'A name that a client certificate may carry',
-    allowed: 'a host name, "*." before one for exactly one more label, or "*" for any name of the CA',
-  },
-  (text) => (isNamePattern(text) ? { value: text } : { reason: 'not a name pattern' }),
-)
-
-const clientsOption = z
-  .strictObject({
-    names: z.array(namePatternOption).default([]).describe('Names that may connect: a list of patterns; default none'),
-    pins: z
-      .array(pinOption('A client certificate or key that may connect, whatever its name'))
-      .default([])
-      .describe('Certificates or keys that may connect: a list of pins; default none'),
-  })
-  .refine(({ names, pins }) => names.length + pins.length > 0, { error: 'nobody could connect' })
-  .register(optionNotes, { allowed: 'a mapping with at least one of names or one of pins; names: ["*"] admits every name of the CA' })
-  .describe('Who may connect: a mapping with names and pins, at least one in total; required')
-
-const listenerOption = z
-  .strictObject({
-    tls: addressOption('Address to listen on for RELP and RFC 5425 over mutual TLS', '0.0.0.0:6514 or "[::]:6514"', 0),
-    clients: clientsOption,
-    limit: sizeOption({ sense: 'Longest frame of a foreign sender', min: 8 << 10, max: 1 << 20, fallback: 64 << 10 }),
-  })
-  .register(optionNotes, {
-    unavailable: {
-      tcp: 'let the sender connect to a tls listener',
-      udp: 'let the sender connect to a tls listener, or put an agent on its host',
-    },
-  })
 
 const templateOption = textOption(
   {

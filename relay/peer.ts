@@ -1,16 +1,20 @@
+import type { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { Clock } from '../core/base/clock.ts'
 import { errnoOf } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
 import type { Metrics } from '../core/base/metrics.ts'
-import { BatchBuilder } from '../core/pipeline/batch-builder.ts'
-import { MessageCompleter } from '../core/pipeline/message-completer.ts'
-import { CODEC_PLAIN, type Hop, type RecordHead, readHops, readRecord } from '../core/spool/batch.ts'
+import type { Loss } from '../core/pipeline/loss.ts'
+import { type Hop, type RecordHead, readHops, readRecord } from '../core/spool/batch.ts'
 import { HOPS_LIMIT, RECORD_LIMIT_BYTES } from '../core/spool/constants.ts'
 import { payloadFault } from '../core/spool/payload.ts'
 import type { Spool } from '../core/spool/spool.ts'
 import type { CertificateFacts } from '../core/transport/certificate.ts'
-import { matchesName, normaliseName } from '../core/transport/names.ts'
-import type { RelpReceiver } from '../core/transport/relp-server.ts'
+import { matchesOrigin, UNVERIFIED } from '../core/transport/names.ts'
+import { WITHIN_FRAME } from '../core/transport/syslog-server.ts'
+import { type ToldReceiver, ToldSession } from '../core/transport/told-session.ts'
+import type { ForeignMessages } from './foreign-messages.ts'
+import type { Origins } from './origins.ts'
 
 export interface PeerWorld {
   readonly spool: Spool
@@ -18,43 +22,62 @@ export interface PeerWorld {
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
+  readonly loss: Loss
   /** Nothing of the delivery is acknowledged. */
   onStoreFailure(errno: string): void
 }
 
-/** One admitted connection: what it sends goes to the spool, under names that its certificate proves. */
-export class Peer implements RelpReceiver {
+export interface PeerEvents {
+  onGone(peer: Peer, reason: string | undefined): void
+  onForeign(peer: Peer, looksLike: string, remedy: string): void
+  onTold(peer: Peer): void
+}
+
+export interface PeerTerms {
+  readonly address: string
+  /** Undefined where there is no TLS: then no batches are taken. */
+  readonly facts: CertificateFacts | undefined
+  readonly certificate: X509Certificate | undefined
+  readonly origins: Origins
+  /** Shared by connections whose messages have the same limit: what a delivery has brought is flushed before the next one is read. */
+  readonly foreign: ForeignMessages
+  readonly limitBytes: number
+}
+
+/** One admitted connection: what it sends goes to the spool, under names that it may use. */
+export class Peer implements ToldReceiver {
   readonly name: string
   readonly address: string
   readonly syslogLimitBytes: number
-  readonly batchLimitBytes = RECORD_LIMIT_BYTES
+  readonly batchLimitBytes: number
   readonly connectedUs: number
+  /** Undefined where there is no TLS. */
+  readonly facts: CertificateFacts | undefined
+  readonly certificate: X509Certificate | undefined
+  readonly session: ToldSession
   messages = 0
-  readonly #facts: CertificateFacts
+  readonly #terms: PeerTerms
   readonly #world: PeerWorld
-  readonly #onGone: (peer: Peer, reason: string | undefined) => void
-  #foreign: { builder: BatchBuilder; completer: MessageCompleter } | undefined
+  readonly #events: PeerEvents
   #failure: unknown
 
-  constructor(
-    name: string,
-    address: string,
-    facts: CertificateFacts,
-    syslogLimitBytes: number,
-    world: PeerWorld,
-    onGone: (peer: Peer, reason: string | undefined) => void,
-  ) {
-    this.name = name
-    this.address = address
-    this.syslogLimitBytes = syslogLimitBytes
-    this.#facts = facts
+  constructor(socket: Socket, terms: PeerTerms, world: PeerWorld, events: PeerEvents) {
+    this.name = terms.origins.rights.name
+    this.address = terms.address
+    this.syslogLimitBytes = terms.limitBytes
+    this.batchLimitBytes = terms.facts === undefined ? 0 : RECORD_LIMIT_BYTES
+    this.facts = terms.facts
+    this.certificate = terms.certificate
+    this.#terms = terms
     this.#world = world
-    this.#onGone = onGone
+    this.#events = events
     this.connectedUs = world.clock.wallUs()
+    this.session = new ToldSession(socket, this)
   }
 
   onBatch(bytes: Buffer, start: number, end: number): string | undefined {
     if (end === start) return 'batch: empty'
+    if (this.facts === undefined) return 'batch: taken over TLS alone'
     for (let at = start; at < end; ) {
       const result = readRecord(bytes, at, end)
       if (result.kind !== 'record') return `batch: ${result.kind === 'malformed' ? result.reason : 'cut short'}`
@@ -66,40 +89,39 @@ export class Peer implements RelpReceiver {
   }
 
   onSyslog(bytes: Buffer, start: number, end: number): string | undefined {
-    this.#foreign ??= {
-      builder: new BatchBuilder((payload, from, to, count, receivedUs) => {
-        const batch = { origin: this.name, count, receivedUs, plainBytes: to - from, codec: CODEC_PLAIN }
-        this.#world.spool.appendBatch(payload, from, to, batch)
-        this.#count(count, to - from)
-      }, this.#world.clock),
-      completer: new MessageCompleter(this.name, this.syslogLimitBytes),
-    }
-    this.#foreign.completer.complete(bytes.subarray(start, end), this.#world.clock.wallUs(), 0, -1, this.#foreign.builder)
-    this.#world.metrics.add('messagesReceived', 1)
-    this.#world.metrics.add('messagesUnparsed', this.#foreign.completer.takeUnparsed())
-    return undefined
+    const refused = this.#terms.foreign.take(bytes, start, end, this.#terms.origins)
+    if (refused !== undefined && !this.session.isAcknowledged) this.#world.loss.count('name-refused', 1, this.name)
+    return refused
   }
 
-  /** Rejects when something of it could not be stored: then nothing of it is acknowledged, and the sender sends it again. */
+  onCut(): void {
+    this.#world.metrics.add('messagesCut', 1)
+  }
+
+  /** Rejects when something of it could not be stored: then nothing of it is acknowledged, and a sender that waits for that sends it again. */
   async onDelivered(): Promise<void> {
-    try {
-      this.#foreign?.builder.flush()
-    } catch (error) {
-      this.#failure ??= error
-      this.#world.onStoreFailure(errnoOf(error) ?? (error as Error).message)
+    const flushed = this.#terms.foreign.flush()
+    this.messages += flushed.messages
+    if (flushed.error !== undefined) {
+      this.#failure ??= flushed.error
+      this.#world.onStoreFailure(errnoOf(flushed.error) ?? flushed.error.message)
+      if (!this.session.isAcknowledged) this.#world.loss.count('spool-failed', flushed.failedMessages, this.name)
     }
     if (this.#failure !== undefined) throw this.#failure
     await this.#world.spool.commit()
   }
 
   onClosed(reason: string | undefined): void {
-    this.#onGone(this, reason)
+    if (reason === WITHIN_FRAME && !this.session.isAcknowledged) this.#world.loss.count('connection-cut', 1, this.name)
+    this.#events.onGone(this, reason)
   }
 
-  #count(messages: number, bytes: number): void {
-    this.messages += messages
-    this.#world.metrics.add('messagesStored', messages)
-    this.#world.metrics.add('bytesStored', bytes)
+  onForeign(looksLike: string, remedy: string): void {
+    this.#events.onForeign(this, looksLike, remedy)
+  }
+
+  onTold(): void {
+    this.#events.onTold(this)
   }
 
   #storeRecord(bytes: Buffer, head: RecordHead): string | undefined {
@@ -116,7 +138,9 @@ export class Peer implements RelpReceiver {
     try {
       const stored = spool.appendReceived(bytes, head, [...hops, here])
       if (stored.kind === 'refused') return stored.reason
-      this.#count(stored.messages, head.end - head.start)
+      this.messages += stored.messages
+      metrics.add('messagesStored', stored.messages)
+      metrics.add('bytesStored', head.end - head.start)
       metrics.add('messagesRepeated', head.take - stored.messages)
       return undefined
     } catch (error) {
@@ -130,9 +154,9 @@ export class Peer implements RelpReceiver {
 
   /** A host speaks only for itself; a relay for the names that its certificate lists. */
   #mayBring(origin: string): boolean {
+    const { facts } = this
     if (origin === this.name) return true
-    // In its one spelling, which every Loghop writes: another one would be another host to streams and files.
-    if (this.#facts.role !== 'relay' || normaliseName(origin) !== origin) return false
-    return this.#facts.speaksFor.some((pattern) => matchesName(pattern, origin))
+    if (facts?.role !== 'relay') return false
+    return origin === `${UNVERIFIED}${this.name}` || matchesOrigin(facts.speaksFor, origin)
   }
 }

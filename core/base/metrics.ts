@@ -16,6 +16,16 @@ export const METRICS = {
     unit: 'messages',
     help: 'messages without a header we know, kept whole as MSG',
   },
+  messagesRenamed: {
+    name: 'loghop_messages_renamed_total',
+    unit: 'messages',
+    help: 'messages filed under the name of their sender, or set apart, because they claimed another that it may not use',
+  },
+  namesLimited: {
+    name: 'loghop_names_limited_total',
+    unit: 'messages',
+    help: 'messages filed under the name of their sender because it uses too many names, or new ones too fast',
+  },
   bytesStored: { name: 'loghop_bytes_stored_total', unit: 'bytes', help: 'bytes appended to the spool' },
   peersAdmitted: { name: 'loghop_peers_admitted_total', unit: 'connections', help: 'connections whose certificate was admitted' },
   peersRefused: { name: 'loghop_peers_refused_total', unit: 'connections', help: 'connections refused before a byte was read' },

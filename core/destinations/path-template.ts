@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import * as path from 'node:path'
 
+/** Beside the hosts: what they could not prove, one folder each. See UNVERIFIED in core/transport/names.ts. */
+const UNVERIFIED = '_unverified'
 const SAFE = /^[a-z0-9_][a-z0-9._-]{0,252}$/
 
 /**
@@ -8,7 +10,18 @@ const SAFE = /^[a-z0-9_][a-z0-9._-]{0,252}$/
  * plainly a name becomes a hash, so no name is a dot, a slash, empty, too long, or the same as another's.
  */
 export function hostComponent(host: string): string {
-  return SAFE.test(host) && !host.endsWith('.') ? host : `h-${createHash('sha256').update(host).digest('hex').slice(0, 16)}`
+  return SAFE.test(host) && !host.endsWith('.') && host !== UNVERIFIED
+    ? host
+    : `h-${createHash('sha256').update(host).digest('hex').slice(0, 16)}`
+}
+
+/** `$HOST` in one part of the template; what is unverified lies one folder deeper. */
+function expanded(part: string, host: string): string[] {
+  const macro = /\$(?:HOST\b|\{HOST\})/g
+  const isApart = host.startsWith(`${UNVERIFIED}/`)
+  const component = hostComponent(isApart ? host.slice(UNVERIFIED.length + 1) : host)
+  // Also `$HOST.log` and `all-$HOST` keep their form, below the folder.
+  return isApart && part.includes('$') ? [UNVERIFIED, part.replace(macro, component)] : [part.replace(macro, component)]
 }
 
 export interface PathTemplate {
@@ -29,6 +42,6 @@ export function pathTemplate(template: string): PathTemplate {
   const below = parts.slice(fixed)
   return {
     base: `/${parts.slice(0, fixed).join('/')}`,
-    components: (host) => below.map((part) => part.replace(/\$(?:HOST\b|\{HOST\})/g, hostComponent(host))),
+    components: (host) => below.flatMap((part) => expanded(part, host)),
   }
 }

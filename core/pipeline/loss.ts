@@ -5,6 +5,10 @@ import type { Log } from '../base/log.ts'
 export const LOSS_REASONS = {
   'spool-full': 'the spool is full, lowest severity first',
   'spool-failed': 'the spool could not be written',
+  'udp-overrun': 'UDP messages came faster than they could be read',
+  'udp-spool-full': 'the spool is full, and a UDP sender cannot be made to wait',
+  'name-refused': 'they came under a host name that their sender may not use, and on_mismatch says refuse',
+  'connection-cut': 'their connection ended or was cut off within a message',
 } as const
 export type LossReason = keyof typeof LOSS_REASONS
 

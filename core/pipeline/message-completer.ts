@@ -18,7 +18,7 @@ export class MessageCompleter {
   }
 
   /** Completes one message of at most the limit (more is cut off) and adds it. */
-  complete(message: Uint8Array, receivedUs: number, pid: number, uid: number, builder: BatchBuilder): void {
+  complete(message: Uint8Array, receivedUs: number, pid: number, uid: number, builder: Pick<BatchBuilder, 'add'>): void {
     const length = Math.min(message.length, this.#limitBytes)
     this.#memory.set(message.subarray(0, length), SCRATCH_BYTES)
     const out = SCRATCH_BYTES + this.#limitBytes

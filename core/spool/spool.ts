@@ -157,6 +157,11 @@ export class Spool implements Followed {
     return this.#streams.size
   }
 
+  /** Whether there have been messages of that origin. */
+  knowsOrigin(origin: string): boolean {
+    return this.#streams.hasOrigin(origin)
+  }
+
   hasRoom(bytes: number): boolean {
     return this.#usedBytes + bytes <= this.#limitBytes
   }

@@ -46,6 +46,10 @@ export class Streams {
     return this.#forgotten
   }
 
+  hasOrigin(origin: string): boolean {
+    return this.#counts.has(origin)
+  }
+
   /** Names the stream that is never forgotten: with it would go the sequences that were given out. */
   keep(stream: string): void {
     this.#kept = stream

@@ -1,9 +1,13 @@
 // One RFC 5424 message as one line of a text file:
 //   2026-11-23T02:50:00.123456+00:00 web01 sshd[1234]: text
+// and where the message itself says that it comes from db01, which web01 may not speak for:
+//   2026-11-23T02:50:00.123456+00:00 web01/db01 sshd[1234]: text
 // Hot: bench/micro/text-line.ts. The bytes of a line depend on the message and the origin alone, so that writing it again gives the same.
 
 const SPACE = 0x20
 const DASH = 0x2d
+const DOT = 0x2e
+const SLASH = 0x2f
 const HASH = 0x23
 const LF = 0x0a
 const LESS = 0x3c
@@ -34,7 +38,7 @@ export class TextLineFormatter {
   setOrigin(origin: string): void {
     if (origin === this.#origin) return
     this.#origin = origin
-    this.#host = Buffer.from(` ${origin} `, 'latin1')
+    this.#host = Buffer.from(` ${origin}`, 'latin1')
   }
 
   /** Tells that the input has changed and where it ends, so that nothing remembered of it holds. */
@@ -69,6 +73,11 @@ export class TextLineFormatter {
     if (isWhole) memory[to++] = DASH
     const host = this.#host
     for (let index = 0; index < host.length; index++) memory[to++] = host[index]!
+    if (!isWhole && this.#isClaim(timeEnd + 1, hostEnd)) {
+      memory[to++] = SLASH
+      for (let index = timeEnd + 1; index < hostEnd; index++) memory[to++] = memory[index]!
+    }
+    memory[to++] = SPACE
     if (!isWhole) {
       for (let index = app; index < appEnd; index++) memory[to++] = memory[index]!
       if (procEnd !== proc + 1 || memory[proc] !== DASH) {
@@ -88,6 +97,21 @@ export class TextLineFormatter {
     }
     memory[to] = LF
     return to + 1
+  }
+
+  /** Whether the HOSTNAME at `start..end` claims another host than the origin: neither its name nor the first labels of it, and not nothing. */
+  #isClaim(start: number, end: number): boolean {
+    const memory = this.#memory
+    const host = this.#host
+    const length = end - start
+    if (length === 1 && memory[start] === DASH) return false
+    // The origin stands behind a space.
+    if (length + 1 > host.length || (length + 1 < host.length && host[length + 1] !== DOT)) return true
+    for (let index = 0; index < length; index++) {
+      const byte = memory[start + index]!
+      if ((byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte) !== host[index + 1]) return true
+    }
+    return false
   }
 
   /** The space behind the field of printable ASCII at `start`, or -1; -1 stays -1 through `-1 + 1`, since no field starts at 0. */

@@ -2,17 +2,22 @@ import type { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { printable } from '../base/printable.ts'
 import { type CertificateFacts, certificateFacts, dayOf } from './certificate.ts'
-import { isHostName, matchesName, normaliseName } from './names.ts'
+import { issuedByOneOf } from './issuers.ts'
+import { isHostName, matchesName, normaliseName, reverseName } from './names.ts'
 import { normalisePin, pinned } from './pins.ts'
 import type { RevocationCheck } from './tls-policy.ts'
 import { CHAIN_ERRORS, verifyFault } from './verify-errors.ts'
 
 /** Who may connect to a listener: either list suffices; both empty admit nobody. */
 export interface AdmissionPolicy {
-  /** Name patterns (see `matchesName`), for certificates that our authorities vouch for. */
+  /** Name patterns (see `matchesName`) and IP addresses in their canonical spelling, for certificates that our authorities vouch for. */
   readonly names: readonly string[]
   /** Pins in any spelling that `normalisePin` reads; one it cannot read matches nothing. */
   readonly pins: readonly string[]
+  /** Pins of authorities of which one must be in the chain of a certificate that is admitted by its name; none means any of ca.pem. */
+  readonly issuers?: readonly string[]
+  /** Whether the common name counts where a certificate carries no dNSName at all. */
+  readonly commonName?: boolean
 }
 
 /** What TLS knows of the peer once the handshake is over. */
@@ -22,6 +27,8 @@ export interface PresentedCertificate {
   readonly authorized: boolean
   /** The verify code beside it, such as CERT_HAS_EXPIRED. */
   readonly authorizationError: string | undefined
+  /** The trusted roots, for a policy with issuers. */
+  readonly roots?: readonly X509Certificate[]
 }
 
 export type AdmissionCheck =
@@ -33,6 +40,7 @@ export type AdmissionCheck =
   | 'purpose'
   | 'name'
   | 'not-permitted'
+  | 'issuer'
   | 'pin'
 
 export type Refusal = {
@@ -136,6 +144,15 @@ function notVouched(facts: CertificateFacts, code: string | undefined): Refusal 
   return refuse('untrusted', sentence, fault.remedy, facts)
 }
 
+// What the certificate proves its holder is called, first what counts first; where it has addresses alone, the name of one that the policy lists.
+function namesOf(facts: CertificateFacts, policy: AdmissionPolicy): string[] {
+  const names = facts.names.filter(isHostName)
+  if (names.length > 0) return names
+  const commonName = policy.commonName === true && facts.names.length === 0 ? normaliseName(facts.commonName ?? '') : undefined
+  if (commonName !== undefined) return [commonName]
+  return facts.addresses.filter((address) => policy.names.includes(address)).map(reverseName)
+}
+
 /**
  * Decides on a client of a listener, and which host it is: the first dNSName that the policy permits, or, for a pinned certificate, its first one.
  * A pin stands in for a chain to our authorities, never for dates, key usage or revocation. It must then be the certificate's: whoever holds a key
@@ -153,14 +170,26 @@ export function admitClient(presented: PresentedCertificate, policy: AdmissionPo
   }
   if (!vouched && pin === undefined) return notVouched(facts, presented.authorizationError)
 
-  const names = facts.names.filter(isHostName)
+  const issuers = policy.issuers ?? []
+  if (pin === undefined && issuers.length > 0 && !issuedByOneOf(examined.certificate, issuers, presented.roots)) {
+    const sentence = `certificate of ${quoted(facts.names)}, issued by ${printable(facts.issuer)}, comes from none of the ${issuers.length} issuers of this listener`
+    return refuse(
+      'issuer',
+      sentence,
+      'Add the pin of that authority to clients.issuers of the listener, or issue a certificate there',
+      facts,
+    )
+  }
+
+  const names = namesOf(facts, policy)
   if (names.length === 0) {
     const found = facts.names.length === 0 ? 'no dNSName' : `only ${quoted(facts.names)}`
     const sentence = `certificate carries ${found} in subjectAltName, a host name is needed there (the common name does not count)`
     return refuse('name', sentence, 'Issue the certificate with the name of the host as a DNS subjectAltName', facts)
   }
   const permitted = vouched ? names.find((name) => policy.names.some((pattern) => matchesName(pattern, name))) : undefined
-  const name = permitted ?? (pin === undefined ? undefined : names[0])
+  const isAddressPermitted = vouched && facts.addresses.some((address) => policy.names.includes(address))
+  const name = permitted ?? (pin === undefined && !isAddressPermitted ? undefined : names[0])
   if (name !== undefined) return { kind: 'admitted', name, facts }
 
   if (policy.names.length === 0 && policy.pins.length > 0) {

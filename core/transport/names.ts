@@ -37,3 +37,24 @@ export function matchesName(pattern: string, name: string): boolean {
   const lower = pattern.toLowerCase()
   return lower.startsWith('*.') ? wanted.slice(wanted.indexOf('.') + 1) === lower.slice(2) && wanted.includes('.') : wanted === lower
 }
+
+/** Before the name of a host under which what it could not prove is kept apart. No host name holds a slash. */
+export const UNVERIFIED = '_unverified/'
+
+/** Whether `origin` is one that a holder of these patterns may bring: a host, or what a host could not prove. */
+export function matchesOrigin(patterns: readonly string[], origin: string): boolean {
+  const bare = origin.startsWith(UNVERIFIED) ? origin.slice(UNVERIFIED.length) : origin
+  // In its one spelling, which every Loghop writes: another one would be another host to streams and files.
+  return normaliseName(bare) === bare && patterns.some((pattern) => matchesName(pattern, bare))
+}
+
+/** The host name that belongs to an address alone: that of reverse look-ups, `7.2.0.192.in-addr.arpa` (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+export function reverseName(address: string): string {
+  if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`
+  const [head = '', tail] = address.split('::')
+  const groups = (text: string | undefined): string[] => (text === undefined || text === '' ? [] : text.split(':'))
+  const missing = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length
+  const all = [...groups(head), ...Array<string>(missing).fill('0'), ...groups(tail)]
+  const digits = all.map((group) => group.padStart(4, '0')).join('')
+  return `${[...digits].reverse().join('.')}.ip6.arpa`
+}

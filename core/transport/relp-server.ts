@@ -1,7 +1,8 @@
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 import { StateMachine } from '../base/state.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { COME_AGAIN, nextRelpFrame, readOffers, relpFrame, writeOffers } from './relp.ts'
+import type { ServerSession } from './syslog-server.ts'
 
 const OPEN_LIMIT_BYTES = 4096
 const TEXT_LIMIT = 80
@@ -12,6 +13,7 @@ const UNREAD_LIMIT_BYTES = 256 << 10
 /** What arrives on a session. `bytes` is only valid during the call. */
 export interface RelpReceiver {
   readonly syslogLimitBytes: number
+  /** 0 where batches are not taken: then they are not offered. */
   readonly batchLimitBytes: number
   /** Records back to back. A reason refuses the frame and closes the connection: what cannot be stored is never acknowledged. */
   onBatch(bytes: Buffer, start: number, end: number): string | undefined
@@ -29,8 +31,11 @@ const NEXT = { waiting: ['ready', 'closing', 'closed'], ready: ['closing', 'clos
  * The server's side of one RELP connection. A frame is acknowledged when the receiver's `onDelivered` has resolved, in the order received.
  * A peer that breaks the protocol is cut off at once, as the specification demands.
  */
-export class RelpServerSession {
-  readonly #socket: TLSSocket
+export class RelpServerSession implements ServerSession {
+  readonly isAcknowledged = true
+  frameSinceMs: number | undefined
+  lastMs: number
+  readonly #socket: Socket
   readonly #receiver: RelpReceiver
   readonly #offers: ReadonlyMap<string, string>
   readonly #received = new ReceiveBuffer()
@@ -43,13 +48,16 @@ export class RelpServerSession {
   /** The peer is about to be sent to a new connection: what comes from here on comes again there. */
   #isPassing = false
 
-  constructor(socket: TLSSocket, receiver: RelpReceiver, offers: ReadonlyMap<string, string>) {
+  /** @param first what has been read of the connection already */
+  constructor(socket: Socket, receiver: RelpReceiver, offers: ReadonlyMap<string, string>, first: Buffer = Buffer.alloc(0)) {
     this.#socket = socket
     this.#receiver = receiver
     this.#offers = offers
+    this.lastMs = performance.now()
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('error', (error) => this.#end(this.#isLeaving || this.#state.is('closing') ? undefined : error.message))
     socket.on('close', () => this.#end(this.#received.held > 0 ? 'the connection ended within a frame' : undefined))
+    if (first.length > 0) this.#onData(first)
   }
 
   /** Stops or goes on reading, so that the peer's window closes while nothing can be stored. */
@@ -89,6 +97,10 @@ export class RelpServerSession {
     this.close(`refused=${check}`)
   }
 
+  abort(reason: string): void {
+    this.#end(reason)
+  }
+
   /** A peer that never closes its side must not keep ours. */
   #endSocket(last: Buffer): void {
     this.#socket.end(last)
@@ -104,6 +116,7 @@ export class RelpServerSession {
 
   #onData(chunk: Buffer): void {
     if (!this.#state.is('waiting', 'ready') || this.#isPassing) return
+    this.lastMs = performance.now()
     try {
       this.#received.deliver(chunk, (bytes, from, to) => this.#readFrames(bytes, from, to))
     } catch (error) {
@@ -111,6 +124,8 @@ export class RelpServerSession {
       this.#end(`cannot take what it sent: ${(error as Error).message}`)
       return
     }
+    if (this.#received.held === 0) this.frameSinceMs = undefined
+    else this.frameSinceMs ??= this.lastMs
     if (this.#pending.length === 0) return
     const acknowledged = this.#pending
     this.#pending = []
@@ -192,7 +207,8 @@ export class RelpServerSession {
       this.#refuse(txnr, 'open without relp_version')
       return
     }
-    const commands = ['syslog', 'batch'].filter((command) => asked.commands.includes(command))
+    const known = this.#receiver.batchLimitBytes > 0 ? ['syslog', 'batch'] : ['syslog']
+    const commands = known.filter((command) => asked.commands.includes(command))
     this.#state.to('ready')
     this.#speaksBatch = asked.commands.includes('batch')
     this.#socket.write(relpFrame(txnr, 'rsp', `200 OK\n${writeOffers(commands, this.#offers)}\n`))

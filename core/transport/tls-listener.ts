@@ -1,110 +1,196 @@
+import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { Acceptor, type AcceptorOptions, type PeerAddress, type Turned } from './acceptor.ts'
 import { type Admission, type AdmissionPolicy, admitClient } from './admission.ts'
+import { readFirstBytes } from './first-bytes.ts'
+import { handshakeFault } from './handshake-errors.ts'
 import { relpFrame } from './relp.ts'
 import { type TlsIdentity, tlsPolicy } from './tls-policy.ts'
 
-/** RFC 5425 gives none; ours: a handshake that takes longer is a scanner's or a dead peer's. */
-const HANDSHAKE_LIMIT_MS = 10_000
-const CONNECTIONS_LIMIT = 10_000
+// Ours. Each handshake under way takes some 100 KiB, and none of them has shown who it is.
+const HANDSHAKES_LIMIT = 512
+const ADDRESS_HANDSHAKES_LIMIT = 128
+const TLS_HANDSHAKE = 0x16
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>
 type Refused = Extract<Admission, { kind: 'refused' }>
 
 export interface TlsListenerEvents {
   /** The certificate was admitted; nothing has been read yet. */
-  onPeer(socket: TLSSocket, admitted: Admitted, peer: string): void
+  onPeer(socket: TLSSocket, admitted: Admitted, peer: PeerAddress): void
   /** The certificate was refused; the peer is told the check and cut off. */
   onRefused(refused: Refused, peer: string): void
-  /** The handshake itself failed: not TLS, no common version, too slow. */
-  onHandshakeFailed(error: Error, peer: string): void
+  /** Turned away before there was a certificate: where it comes from, a limit, no TLS, a failed handshake. */
+  onTurnedAway(turned: Turned, peer: string): void
 }
 
-export interface TlsListenerOptions {
-  readonly host: string
-  readonly port: number
+export interface TlsListenerOptions extends Omit<AcceptorOptions, 'isLocalOnly' | 'headerLimitMs' | 'unixMode'> {
   readonly policy: AdmissionPolicy
-  /** Connections at once, also those that have not been admitted; more are closed as they come. */
-  readonly connectionsLimit: number
+  /** From the first byte to the end of the handshake. */
+  readonly handshakeLimitMs: number
 }
 
-function peerOf(socket: Socket): string {
-  const address = socket.remoteAddress ?? 'unknown'
-  return `${address.includes(':') ? `[${address}]` : address}:${socket.remotePort ?? 0}`
+/** A hint that RELP allows a server at any time; the peer learns which check failed, nothing of our configuration. */
+export function endRefused(socket: TLSSocket, check: string): void {
+  socket.on('error', () => undefined)
+  socket.end(relpFrame(0, 'serverclose', `refused=${check}`), () => socket.destroy())
 }
 
 /** A listener whose every connection is admitted or refused by `admitClient` before its first byte is read. */
 export class TlsListener {
+  readonly #acceptor: Acceptor
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
   readonly #options: TlsListenerOptions
+  readonly #events: TlsListenerEvents
+  /** Connections that have not shown who they are. */
+  readonly #waiting = new Map<Socket, { readonly peer: PeerAddress; readonly deadline: NodeJS.Timeout }>()
+  readonly #waitingByAddress = new Map<string, number>()
+  #roots: readonly X509Certificate[]
   #identity: TlsIdentity
 
   constructor(options: TlsListenerOptions, identity: TlsIdentity, events: TlsListenerEvents) {
     this.#options = options
+    this.#events = events
     this.#identity = identity
-    this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: HANDSHAKE_LIMIT_MS, pauseOnConnect: false })
-    this.#server.maxConnections = Math.min(CONNECTIONS_LIMIT, options.connectionsLimit)
-    // The address is gone by the time a handshake fails.
-    const peers = new WeakMap<object, string>()
-    this.#server.on('connection', (raw: Socket) => {
-      peers.set(raw, peerOf(raw))
-      this.#sockets.add(raw)
-      raw.once('close', () => this.#sockets.delete(raw))
-    })
-    this.#server.on('tlsClientError', (error, socket) => {
-      const raw = (socket as TLSSocket & { _parent?: Socket })._parent
-      events.onHandshakeFailed(error, (raw && peers.get(raw)) ?? 'unknown')
-      // Without this the server keeps the socket of a failed or idle handshake open for ever.
-      socket.destroy()
-    })
-    this.#server.on('secureConnection', (socket) => {
-      const peer = peerOf(socket)
-      const admission = admitClient(
-        {
-          certificate: socket.getPeerX509Certificate(),
-          authorized: socket.authorized,
-          authorizationError: socket.authorized ? undefined : String(socket.authorizationError),
-        },
-        options.policy,
-        Date.now(),
-        this.#identity.revoked,
-      )
-      if (admission.kind === 'admitted') {
-        socket.setNoDelay(true)
-        socket.setKeepAlive(true, 30_000)
-        events.onPeer(socket, admission, peer)
-        return
-      }
-      events.onRefused(admission, peer)
-      socket.on('error', () => undefined)
-      // A hint that RELP allows a server at any time; the peer learns which check failed, nothing of our configuration.
-      socket.end(relpFrame(0, 'serverclose', `refused=${admission.check}`), () => socket.destroy())
-    })
+    this.#roots = rootsOf(identity)
+    // The deadline is our own: it counts from the connection on, and this one is only for what would escape it.
+    this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: 2 * options.handshakeLimitMs, pauseOnConnect: false })
+    this.#server.on('tlsClientError', (error, socket) => this.#onFailed(error, socket))
+    this.#server.on('secureConnection', (socket) => this.#onSecure(socket))
+    this.#acceptor = new Acceptor(
+      { ...options, isLocalOnly: false, headerLimitMs: options.handshakeLimitMs, unixMode: 0o600 },
+      {
+        onConnection: (socket, peer) => this.#onConnection(socket, peer),
+        onTurnedAway: (turned, peer) => events.onTurnedAway(turned, peer),
+      },
+    )
   }
 
-  /** Resolves with the port that is bound. @throws the errno of bind or listen */
-  listen(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host: this.#options.host, port: this.#options.port, backlog: 1024 }, () => {
-        this.#server.off('error', reject)
-        this.#server.on('error', () => undefined)
-        const address = this.#server.address()
-        resolve(typeof address === 'object' && address !== null ? address.port : this.#options.port)
-      })
-    })
+  /** Resolves with the texts of what is bound. @throws the errno of bind or listen */
+  listen(): Promise<string[]> {
+    return this.#acceptor.listen()
   }
 
   /** New handshakes use the new identity; connections that stand are not touched. */
   use(identity: TlsIdentity): void {
     this.#identity = identity
     this.#server.setSecureContext(tlsPolicy(identity))
+    this.#roots = rootsOf(identity)
   }
 
   /** Accepts no more; `destroy` also cuts what stands. */
   close(destroy: boolean): void {
-    this.#server.close()
-    if (destroy) for (const socket of this.#sockets) socket.destroy()
+    this.#acceptor.close(destroy)
+    for (const socket of this.#waiting.keys()) socket.destroy()
   }
+
+  #onConnection(socket: Socket, peer: PeerAddress): void {
+    const ofAddress = this.#waitingByAddress.get(peer.address) ?? 0
+    if (this.#waiting.size >= HANDSHAKES_LIMIT || ofAddress >= ADDRESS_HANDSHAKES_LIMIT) {
+      const sentence = `${this.#waiting.size} handshakes are under way, ${ofAddress} of them with ${peer.address}`
+      socket.destroy()
+      this.#events.onTurnedAway(
+        { check: 'handshakes', sentence, remedy: 'A sender comes again by itself; else look who that is' },
+        peer.text,
+      )
+      return
+    }
+    this.#waitingByAddress.set(peer.address, ofAddress + 1)
+    const seconds = this.#options.handshakeLimitMs / 1000
+    const deadline = setTimeout(
+      () =>
+        this.#turnAway(
+          socket,
+          'handshake',
+          `no TLS handshake within ${seconds} s`,
+          'A port scan does this; a sender is too slow or waits for the other side',
+        ),
+      this.#options.handshakeLimitMs,
+    )
+    this.#waiting.set(socket, { peer, deadline })
+    socket.once('close', () => {
+      this.#settle(socket)
+    })
+    // The first byte tells what is no TLS: OpenSSL would only say that its version is wrong.
+    const onEnd = (): void =>
+      this.#turnAway(socket, 'handshake', 'it closed the connection without a word', 'A port scan or a health check does this')
+    socket.once('end', onEnd)
+    socket.once('data', (chunk: Buffer) => {
+      socket.off('end', onEnd)
+      if (chunk[0] !== TLS_HANDSHAKE) {
+        const first = readFirstBytes(chunk, 0, chunk.length)
+        const looksLike = first.kind === 'foreign' ? first.looksLike : first.kind === 'relp' ? 'RELP without TLS' : 'syslog without TLS'
+        const remedy =
+          first.kind === 'foreign' ? first.remedy : 'Turn TLS on at the sender; it needs TLS 1.2 or newer and a client certificate'
+        this.#turnAway(socket, 'not-tls', `it sent no TLS handshake, it looks like ${looksLike}`, remedy)
+        return
+      }
+      socket.pause()
+      socket.unshift(chunk)
+      this.#server.emit('connection', socket)
+    })
+  }
+
+  #settle(socket: Socket): PeerAddress | undefined {
+    const waiting = this.#waiting.get(socket)
+    if (waiting === undefined) return undefined
+    clearTimeout(waiting.deadline)
+    this.#waiting.delete(socket)
+    const left = this.#waitingByAddress.get(waiting.peer.address)! - 1
+    if (left === 0) this.#waitingByAddress.delete(waiting.peer.address)
+    else this.#waitingByAddress.set(waiting.peer.address, left)
+    return waiting.peer
+  }
+
+  #turnAway(socket: Socket, check: string, sentence: string, remedy: string): void {
+    const peer = this.#settle(socket)
+    socket.destroy()
+    if (peer !== undefined) this.#events.onTurnedAway({ check, sentence, remedy }, peer.text)
+  }
+
+  #onFailed(error: Error, socket: TLSSocket): void {
+    const raw = rawOf(socket)
+    const { found, remedy } = handshakeFault(error)
+    if (raw !== undefined) this.#turnAway(raw, 'handshake', `TLS handshake failed: ${found}`, remedy)
+    // Without this the server keeps the socket of a failed or idle handshake open for ever.
+    socket.destroy()
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    const raw = rawOf(socket)
+    const peer = raw === undefined ? undefined : this.#settle(raw)
+    if (peer === undefined) {
+      socket.destroy()
+      return
+    }
+    const admission = admitClient(
+      {
+        certificate: socket.getPeerX509Certificate(),
+        authorized: socket.authorized,
+        authorizationError: socket.authorized ? undefined : String(socket.authorizationError),
+        roots: this.#roots,
+      },
+      this.#options.policy,
+      Date.now(),
+      this.#identity.revoked,
+    )
+    if (admission.kind === 'admitted') {
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 30_000)
+      this.#events.onPeer(socket, admission, peer)
+      return
+    }
+    this.#events.onRefused(admission, peer.text)
+    endRefused(socket, admission.check)
+  }
+}
+
+function rootsOf({ ca }: TlsIdentity): X509Certificate[] {
+  return [...ca.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)].map(([pem]) => new X509Certificate(pem))
+}
+
+/** The socket below TLS. */
+function rawOf(socket: TLSSocket): Socket | undefined {
+  return (socket as TLSSocket & { _parent?: Socket })._parent
 }

@@ -193,7 +193,7 @@ test('what is no TLS, or an old one, is refused with a line that says what is ne
   await dial(chain, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' })
   t.regex(
     await chain.relay.event('peer-refused'),
-    /TLS handshake with 127\.0\.0\.1:\d+ failed: .*It needs TLS 1\.2 or newer and a client certificate/,
+    /Refused 127\.0\.0\.1:\d+: TLS handshake failed: .*It needs TLS 1\.2 or newer and a client certificate/,
   )
 })
 

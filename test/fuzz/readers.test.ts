@@ -5,8 +5,11 @@ import fc from 'fast-check'
 import { readHops, readRecord, recordBytesOf } from '../../core/spool/batch.ts'
 import { RECORD_LIMIT_BYTES } from '../../core/spool/constants.ts'
 import { scanStep } from '../../core/spool/scan.ts'
+import { FIRST_BYTES_LIMIT, readFirstBytes } from '../../core/transport/first-bytes.ts'
+import { PROXY_LIMIT_BYTES, readProxyHeader } from '../../core/transport/proxy-header.ts'
 import { ReceiveBuffer } from '../../core/transport/receive-buffer.ts'
 import { nextRelpFrame, readOffers, readResponse, relpFrame } from '../../core/transport/relp.ts'
+import { SyslogDeframer, type SyslogFraming } from '../../core/transport/syslog-framing.ts'
 import { Completer, lineOf } from '../support/completed.ts'
 import { runSeed } from '../support/random.ts'
 import { recordOf } from '../support/records.ts'
@@ -163,6 +166,68 @@ test('local messages and their lines', (t) => {
       if (line.at(-1) !== 0x0a) throw new Error('no LF at the end')
       if (line.subarray(0, -1).some((byte) => byte < 0x20 || byte === 0x7f)) throw new Error(JSON.stringify(line.toString('latin1')))
       if (/[\u0080-\u009f\u2028-\u202e\u2066-\u2069]/.test(line.toString())) throw new Error(JSON.stringify(line.toString()))
+    }
+  })
+})
+
+test('frames of syslog: however they are cut, the same is read, and no more than the limit is held', (t) => {
+  const limitBytes = 40
+  const seeds = [
+    '5 <1>ab9 <1>a\n5 xy',
+    '3 <1>\n',
+    `60 ${'x'.repeat(60)}`,
+    '4294967296 ',
+    '<1>a\r\n<2>b\n',
+    '<3>c\0',
+    'x'.repeat(90),
+    '16777216 <',
+  ].map((text) => Buffer.from(text))
+  const cuts = fc.array(fc.nat(400), { maxLength: 8 })
+  const framings = fc.constantFrom<SyslogFraming>('octet-counted', 'lines')
+  const bytes = fc.array(fc.oneof(any, bent(seeds)), { maxLength: 4 }).map((parts) => Buffer.concat(parts))
+  box(t, fc.tuple(framings, bytes, cuts), ([framing, sent, places]) => {
+    const read = (chunks: readonly Buffer[]): string => {
+      const got: string[] = []
+      const deframer = new SyslogDeframer(framing, limitBytes, {
+        onMessage: (chunk, start, end, isCut) => {
+          if (end <= start || end - start > limitBytes) throw new Error(`a message of ${end - start} bytes`)
+          got.push(chunk.toString('latin1', start, end), String(isCut))
+        },
+      })
+      for (const chunk of chunks) {
+        const broken = deframer.deliver(chunk)
+        if (deframer.heldBytes > limitBytes + 1) throw new Error(`${deframer.heldBytes} bytes are held`)
+        if (broken !== undefined) return JSON.stringify([got, broken])
+      }
+      return JSON.stringify([got, deframer.end()])
+    }
+    const sorted = [0, ...places.map((place) => Math.min(place, sent.length)).sort((a, b) => a - b), sent.length]
+    const pieces = sorted.slice(1).map((end, index) => sent.subarray(sorted[index]!, end))
+    const [whole, cut] = [read([sent]), read(pieces)]
+    if (whole !== cut) throw new Error(`${whole} became ${cut}`)
+  })
+})
+
+test('first bytes and PROXY headers: an answer never changes with what follows, and comes in time', (t) => {
+  const seeds = [
+    '1 open 9',
+    'PROXY TCP4 192.0.2.7 10.0.0.1 80 90\r\n',
+    '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c123456789012',
+    'GET / ',
+    '12 <3>',
+  ].map((text) => Buffer.from(text, 'latin1'))
+  box(t, fc.oneof(any, bent(seeds)), (bytes) => {
+    let told = ''
+    let header = ''
+    for (let end = 0; end <= bytes.length; end++) {
+      const first = readFirstBytes(bytes, 0, end)
+      if (told !== '' && JSON.stringify(first) !== told) throw new Error(`${told} became ${JSON.stringify(first)}`)
+      if (first.kind !== 'need-more') told = JSON.stringify(first)
+      else if (end >= FIRST_BYTES_LIMIT) throw new Error('no answer')
+      const proxy = readProxyHeader(bytes.subarray(0, end))
+      if (header !== '' && JSON.stringify(proxy) !== header) throw new Error(`${header} became ${JSON.stringify(proxy)}`)
+      if (proxy.kind !== 'need-more') header = JSON.stringify(proxy)
+      else if (end >= PROXY_LIMIT_BYTES) throw new Error('no answer')
     }
   })
 })

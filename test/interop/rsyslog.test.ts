@@ -47,7 +47,7 @@ action(type="omrelp" target="127.0.0.1" port="${chain.port}" tls="on" tls.caCert
     numbers.slice(0, COUNT),
     Array.from({ length: COUNT }, (_, index) => index),
   )
-  t.regex(lines[0]!, /^\d{4}-\d\d-\d\dT\S+ box7\.example\.com /)
+  t.regex(lines[0]!, /^\d{4}-\d\d-\d\dT\S+ box7\.example\.com(?:\/\S+)? /)
   rsyslog.kill('SIGTERM')
   await chain.relay.event('peer-gone')
 })

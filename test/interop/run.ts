@@ -34,6 +34,15 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'cc', package: 'libc6-dev', file: '/usr/include/syslog.h' },
     { program: 'unshare', package: 'util-linux' },
   ],
+  'door.test.ts': [
+    { program: 'rsyslogd', package: 'rsyslog' },
+    { program: 'rsyslogd', package: 'rsyslog-gnutls', file: `${PLUGINS}/lmnsd_gtls.so` },
+    { program: 'rsyslogd', package: 'rsyslog-openssl', file: `${PLUGINS}/lmnsd_ossl.so` },
+    { program: 'logger', package: 'bsdutils' },
+    { program: 'stunnel', package: 'stunnel4' },
+    { program: 'openssl', package: 'openssl' },
+    { program: 'systemd-socket-activate', package: 'systemd' },
+  ],
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },

@@ -102,7 +102,8 @@ export class Chain {
 
   get relayConfig(): string {
     const listeners = this.relayOptions['listeners'] as Options[]
-    const bound = listeners.map((listener) => ({ tls: `127.0.0.1:${this.port}`, ...listener }))
+    const isPlain = (listener: Options): boolean => ['tcp', 'udp', 'unix'].some((kind) => kind in listener)
+    const bound = listeners.map((listener) => (isPlain(listener) ? listener : { tls: `127.0.0.1:${this.port}`, ...listener }))
     fs.writeFileSync(this.place('relay.yaml'), JSON.stringify({ ...this.relayOptions, listeners: bound }))
     return this.place('relay.yaml')
   }

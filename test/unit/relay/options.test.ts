@@ -3,6 +3,8 @@ import { relayOptions } from '../../../relay/options.ts'
 import { load, problemsOf } from '../../support/configuration.ts'
 
 const PIN = `sha-256:${Array(32).fill('AB').join(':')}`
+const LIMITS = { connections: 10_000, per_address: 1000, per_identity: 100, handshake: 10_000, frame: 60_000, names: 1000 }
+const DEFAULTS = { speaks_for: [], on_mismatch: 'rewrite', limit: 65_536, limits: LIMITS, allow: [], deny: [], proxy: [] }
 const CLIENTS = 'clients: { names: [ "*" ] }'
 
 function relay(listener: string, destination = '{ files: "/l/$HOST" }', rest = ''): string {
@@ -13,7 +15,13 @@ test('relayOptions() fills in every default', (t) => {
   t.deepEqual(load(relay(`{ tls: "0.0.0.0:6514", ${CLIENTS} }`), relayOptions), {
     identity: '/i',
     spool: { directory: '/s', limit: 10 * 2 ** 30, compress: 'none' },
-    listeners: [{ tls: { host: '0.0.0.0', port: 6514 }, clients: { names: ['*'], pins: [] }, limit: 65_536 }],
+    listeners: [
+      {
+        tls: [{ kind: 'address', host: '0.0.0.0', port: 6514 }],
+        clients: { names: ['*'], pins: [], issuers: [], common_name: false },
+        ...DEFAULTS,
+      },
+    ],
     destinations: [{ files: '/l/$HOST', file_mode: 0o640, directory_mode: 0o750 }],
     log: { level: 'info', format: 'text' },
     passthrough: [],
@@ -29,7 +37,12 @@ test('relayOptions() takes port 0, IPv6, pins alone, modes and limits at their b
     relay(listeners, `{ files: "/l/\${HOST}.log", file_mode: "600", directory_mode: "0700" }, { files: /all }`),
     relayOptions,
   )
-  t.deepEqual(options.listeners[0], { tls: { host: '::', port: 0 }, clients: { names: [], pins: [PIN] }, limit: 8192 })
+  t.deepEqual(options.listeners[0], {
+    ...DEFAULTS,
+    tls: [{ kind: 'address', host: '::', port: 0 }],
+    clients: { names: [], pins: [PIN], issuers: [], common_name: false },
+    limit: 8192,
+  })
   t.is(options.listeners[1]?.limit, 1 << 20)
   t.deepEqual(options.destinations[0], { files: `/l/\${HOST}.log`, file_mode: 0o600, directory_mode: 0o700 })
 })
@@ -46,8 +59,19 @@ for (const [listener, problem] of [
   ['{ tls: "h:1", clients: { pins: [ abc ] } }', /clients.pins\[0\]: found "abc" \(not the SHA-256/],
   [`{ tls: "h:1", ${CLIENTS}, limit: 8191 }`, /found number 8191 \(too small\)/],
   [`{ tls: "h:1", ${CLIENTS}, limit: 1048577 }`, /found number 1048577 \(too large\)/],
-  ['{ tcp: "127.0.0.1:5140" }', /^3:16: listeners\[0\].tcp: not available in this version; /],
-  ['{ udp: "127.0.0.1:5140" }', /^3:16: listeners\[0\].udp: not available in this version; /],
+  [
+    '{ tcp: "0.0.0.0:5140" }',
+    /^3:21: listeners\[0\].tcp: found "0\.0\.0\.0:5140" \(0\.0\.0\.0 is not loopback, .*use a tls listener there\)/,
+  ],
+  ['{ tcp: [ "127.0.0.1:1", "192.0.2.1:1" ] }', /listeners\[0\].tcp\[1\]: found "192\.0\.2\.1:1" \(192\.0\.2\.1 is not loopback/],
+  ['{ udp: "[::]:5140" }', /\(:: is not loopback/],
+  ['{ udp: "127.0.0.1:1", proxy: [ "::1" ] }', /listeners\[0\].proxy: found an unknown key/],
+  [
+    `{ tls: "h:1", ${CLIENTS}, allow: [ "10.0.0.0/33" ] }`,
+    /listeners\[0\].allow\[0\]: found "10\.0\.0\.0\/33" \(neither an address nor a network\)/,
+  ],
+  [`{ tls: "h:1", ${CLIENTS}, on_mismatch: trust }`, /listeners\[0\].on_mismatch: found "trust"/],
+  [`{ tls: "h:1", ${CLIENTS}, limits: { names: 0 } }`, /listeners\[0\].limits.names: found number 0/],
   ['', /^3:12: listeners: found an empty list, allowed a list of at least one listener/],
 ] as const) {
   test(`relayOptions() refuses the listeners ${listener}`, (t) => {

@@ -4,7 +4,7 @@ import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../../../core/
 import { lineOf } from '../../support/completed.ts'
 
 const HEAD = '<13>1 2026-11-23T02:50:00.123456+00:00 claimed app 42 ID - '
-const SHOWN = '2026-11-23T02:50:00.123456+00:00 web01 app[42]: '
+const SHOWN = '2026-11-23T02:50:00.123456+00:00 web01/claimed app[42]: '
 
 /** What a reader does to have the text again. */
 function unescaped(line: Buffer): Buffer {
@@ -56,16 +56,20 @@ for (const [what, bytes, expected] of [
   })
 
 for (const [what, message, line] of [
-  ['no PROCID', '<13>1 2026-11-23T02:50:00Z h app - - - text', '2026-11-23T02:50:00Z web01 app: text'],
-  ['no APP-NAME', '<13>1 2026-11-23T02:50:00Z h - - - - text', '2026-11-23T02:50:00Z web01 -: text'],
-  ['no text', '<13>1 2026-11-23T02:50:00Z h app 1 - -', '2026-11-23T02:50:00Z web01 app[1]: '],
-  ['structured data', '<13>1 2026-11-23T02:50:00Z h app 1 - [a@1 b="]\\" x"][c] text', '2026-11-23T02:50:00Z web01 app[1]: text'],
-  ['no time', '<13>1 - h app 1 - - text', '- web01 app[1]: text'],
+  ['no PROCID', '<13>1 2026-11-23T02:50:00Z h app - - - text', '2026-11-23T02:50:00Z web01/h app: text'],
+  ['no APP-NAME', '<13>1 2026-11-23T02:50:00Z h - - - - text', '2026-11-23T02:50:00Z web01/h -: text'],
+  ['no text', '<13>1 2026-11-23T02:50:00Z h app 1 - -', '2026-11-23T02:50:00Z web01/h app[1]: '],
+  ['structured data', '<13>1 2026-11-23T02:50:00Z h app 1 - [a@1 b="]\\" x"][c] text', '2026-11-23T02:50:00Z web01/h app[1]: text'],
+  ['no time', '<13>1 - h app 1 - - text', '- web01/h app[1]: text'],
   ['no header', 'just text', '- web01 just text'],
   ['version 2', '<13>2 - h app 1 - - text', '- web01 <13>2 - h app 1 - - text'],
   ['structured data that does not end', '<13>1 - h app 1 - [a text', '- web01 <13>1 - h app 1 - [a text'],
   ['a control character in a field', '<13>1 - h a\u001bpp 1 - - text', '- web01 <13>1 - h a#033pp 1 - - text'],
-  ['a forged second line', '<13>1 - h app - - - x\n2026 web02 sshd: root', '- web01 app: x#0122026 web02 sshd: root'],
+  ['the name of the origin', '<13>1 - WEB01 app - - - x', '- web01 app: x'],
+  ['no HOSTNAME', '<13>1 - - app - - - x', '- web01 app: x'],
+  ['a HOSTNAME that only begins like the origin', '<13>1 - web0 app - - - x', '- web01/web0 app: x'],
+  ['a HOSTNAME that the origin begins like', '<13>1 - web01.example.com app - - - x', '- web01/web01.example.com app: x'],
+  ['a forged second line', '<13>1 - h app - - - x\n2026 web02 sshd: root', '- web01/h app: x#0122026 web02 sshd: root'],
   ['nothing at all', '', '- web01 '],
 ] as const)
   test(`the line of a message with ${what}`, (t) => void t.is(lineOf(Buffer.from(message), 'web01').toString(), `${line}\n`))

@@ -1,0 +1,87 @@
+import { lookup } from 'node:dns/promises'
+import * as fs from 'node:fs'
+import type { Server } from 'node:net'
+import { formatAddress, isLoopback } from '../base/address.ts'
+import { LoghopError } from '../base/errors.ts'
+
+/** Where a listener listens: an address, a path, or a socket that systemd has opened under that name. */
+export type Bind =
+  | { readonly kind: 'address'; readonly host: string; readonly port: number }
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'activated'; readonly name: string }
+
+/** One to listen on: what is left of a Bind when names are resolved and descriptors found. */
+export type Place = Exclude<Bind, { kind: 'activated' }> | { readonly kind: 'descriptor'; readonly fd: number; readonly name: string }
+
+export function formatBind(bind: Bind | Place): string {
+  switch (bind.kind) {
+    case 'address':
+      return formatAddress(bind)
+    case 'path':
+      return bind.path
+    case 'activated':
+    case 'descriptor':
+      return `systemd:${bind.name}`
+    default:
+      return bind satisfies never
+  }
+}
+
+const LOOPBACK_REMEDY =
+  'Listen on 127.0.0.1 or [::1], and let senders elsewhere connect to a tls listener, or through stunnel or ssh to this one'
+
+export function notLoopback(where: string, found: string): LoghopError {
+  return new LoghopError(
+    'NOT_LOOPBACK',
+    `Cannot listen on ${where} without TLS: ${found}, and others than this host could reach it`,
+    LOOPBACK_REMEDY,
+  )
+}
+
+/**
+ * The places that a Bind stands for.
+ * @param activated takes the descriptors of that name
+ * @param isLocalOnly everything must be this host itself; `localhost` then stands for all of its addresses, which must be loopback alone
+ * @throws {LoghopError} no such socket, or one that is not loopback
+ */
+export async function placesOf(bind: Bind, activated: (name: string) => readonly number[], isLocalOnly: boolean): Promise<Place[]> {
+  if (bind.kind === 'activated') {
+    const fds = activated(bind.name)
+    if (fds.length > 0) return fds.map((fd) => ({ kind: 'descriptor', fd, name: bind.name }))
+    throw new LoghopError(
+      'NOT_ACTIVATED',
+      `Cannot listen on systemd:${bind.name}: systemd has passed no socket of that name`,
+      `Start the socket unit, with FileDescriptorName=${bind.name} in it, or write an address instead`,
+    )
+  }
+  if (bind.kind === 'path' || !isLocalOnly) return [bind]
+  if (!isLoopback(bind.host)) throw notLoopback(formatBind(bind), `${bind.host} is not loopback`)
+  if (bind.host.toLowerCase() !== 'localhost') return [bind]
+  const found = (await lookup(bind.host, { all: true })).map(({ address }) => address)
+  const foreign = found.find((address) => !isLoopback(address))
+  if (foreign !== undefined) throw notLoopback(formatBind(bind), `localhost is ${foreign} here, which is not loopback`)
+  return [...new Set(found)].map((host) => ({ kind: 'address', host, port: bind.port }))
+}
+
+/**
+ * Binds a server and listens. Resolves with the text of the place, such as `127.0.0.1:6514` with the port that was bound.
+ * @throws the errno of bind or listen
+ */
+export function listenOn(server: Server, place: Place, unixMode: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    const onListening = (): void => {
+      server.off('error', reject)
+      server.on('error', () => undefined)
+      if (place.kind === 'path') fs.chmodSync(place.path, unixMode)
+      const address = server.address()
+      if (typeof address === 'string') resolve(address)
+      else if (address === null) resolve(formatBind(place))
+      else resolve(formatAddress({ host: place.kind === 'address' ? place.host : address.address, port: address.port }))
+    }
+    const backlog = 1024
+    if (place.kind === 'address') server.listen({ host: place.host, port: place.port, backlog }, onListening)
+    else if (place.kind === 'path') server.listen({ path: place.path, backlog }, onListening)
+    else server.listen({ fd: place.fd, backlog }, onListening)
+  })
+}

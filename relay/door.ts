@@ -1,0 +1,350 @@
+// The relay's door: every listener, and everyone who has come in.
+
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { LoghopError } from '../core/base/errors.ts'
+import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
+import type { Identity } from '../core/identity/identity.ts'
+import { clearSocketPath } from '../core/platform/datagram-socket.ts'
+import type { PeerAddress } from '../core/transport/acceptor.ts'
+import { Acceptor } from '../core/transport/acceptor.ts'
+import { AddressRules } from '../core/transport/address-rules.ts'
+import type { Admission } from '../core/transport/admission.ts'
+import { formatBind, type Place, placesOf } from '../core/transport/bind.ts'
+import { dayOf, describeCertificate } from '../core/transport/certificate.ts'
+import { isHostName } from '../core/transport/names.ts'
+import { endRefused, TlsListener } from '../core/transport/tls-listener.ts'
+import { ForeignMessages } from './foreign-messages.ts'
+import type { ListenerOptions, PlainListenerConfiguration, TlsListenerConfiguration } from './listener-options.ts'
+import { NameBudget } from './name-budget.ts'
+import { Origins } from './origins.ts'
+import { Peer, type PeerWorld } from './peer.ts'
+import type { Refusals } from './refusals.ts'
+import { UdpListener } from './udp-listener.ts'
+
+const SWEEP_MS = 500
+/** Who is not read may have given up; one that waits for acknowledgements does so after 30 s. */
+const PAUSE_LIMIT_MS = 35_000
+const LEAVE_LIMIT_MS = 2000
+
+export interface DoorWorld extends PeerWorld {
+  readonly guard: RepeatGuard
+  readonly refusals: Refusals
+  readonly identity: () => Identity
+  /** Descriptors that systemd has passed, by name. */
+  readonly activated: (name: string) => readonly number[]
+  readonly openFilesLimit: number
+}
+
+interface Opened {
+  /** Resolves with the texts of what is bound. */
+  listen(): Promise<string[]>
+  use(identity: Identity): void
+  close(destroy: boolean): void
+  pause(isPaused: boolean): void
+}
+
+interface Guest {
+  readonly peer: Peer
+  readonly listener: ListenerOptions
+}
+
+export class Door {
+  readonly #options: readonly ListenerOptions[]
+  readonly #world: DoorWorld
+  readonly #budget: NameBudget
+  /** Of the listeners with streams, by the limit of their messages. */
+  readonly #foreign = new Map<number, ForeignMessages>()
+  readonly #opened: Opened[] = []
+  readonly #guests = new Map<Peer, Guest>()
+  readonly #byIdentity = new Map<string, number>()
+  #isPaused = false
+  #resumedMs = 0
+  #pausedMs = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: readonly ListenerOptions[], world: DoorWorld) {
+    this.#options = options
+    this.#world = world
+    this.#budget = new NameBudget(world.clock, (name) => world.spool.knowsOrigin(name))
+  }
+
+  get peers(): readonly Peer[] {
+    return [...this.#guests.keys()]
+  }
+
+  /** Opens every listener. Resolves with the texts of what is bound. @throws {LoghopError} the first that cannot be opened; those before it stay open until `close` */
+  async open(): Promise<string[]> {
+    const bound: string[] = []
+    for (const listener of this.#options) {
+      const isTls = 'tls' in listener
+      const binds = 'tls' in listener ? listener.tls : 'tcp' in listener ? listener.tcp : 'udp' in listener ? listener.udp : listener.unix
+      for (const bind of binds) {
+        try {
+          const places = await placesOf(bind, this.#world.activated, !isTls)
+          for (const place of places) if (place.kind === 'path') clearSocketPath(place.path)
+          const opened = this.#make(listener, places)
+          this.#opened.push(opened)
+          bound.push(...(await opened.listen()))
+        } catch (error) {
+          if (error instanceof LoghopError) throw error
+          throw new LoghopError(
+            'LISTEN',
+            `Cannot listen on ${formatBind(bind)}: ${(error as Error).message}`,
+            bind.kind === 'path'
+              ? 'Make its directory, and run the relay as a user that may write there'
+              : 'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
+            { cause: error },
+          )
+        }
+      }
+    }
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#timer.unref()
+    return bound
+  }
+
+  use(identity: Identity): void {
+    for (const opened of this.#opened) opened.use(identity)
+  }
+
+  /** Stops or goes on reading everywhere: the senders' windows close, and their spools hold what they have. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused
+    this.#pausedMs = this.#resumedMs = performance.now()
+    for (const opened of this.#opened) opened.pause(isPaused)
+    for (const { session } of this.#guests.keys()) {
+      if (isPaused) session.pause()
+      else session.resume()
+    }
+  }
+
+  /** Our certificate is a new one: every Loghop comes again over it, spread over that time. Others would double what is not acknowledged. */
+  moveWithin(spreadMs: number): void {
+    for (const { session } of this.#guests.keys())
+      if (session.speaksBatch) setTimeout(() => session.comeAgain(), Math.random() * spreadMs).unref()
+  }
+
+  /** Cuts everyone whose certificate is revoked by now. */
+  cutRevoked(): void {
+    const { log, metrics, refusals, identity } = this.#world
+    for (const peer of this.#guests.keys()) {
+      const { certificate } = peer
+      const revokedAt = certificate === undefined ? undefined : identity().revoked(certificate)
+      if (certificate === undefined || revokedAt === undefined) continue
+      const text = `Cut the connection of ${peer.name} (${peer.address}): its certificate was revoked on ${dayOf(revokedAt)}`
+      metrics.add('peersCut', 1)
+      refusals.keep(peer.address, 'revoked', text)
+      log.warn('peer-cut', text, { peer: peer.address, name: peer.name, serial: certificate.serialNumber })
+      peer.session.cut('revoked')
+    }
+  }
+
+  /** Lets nobody in any more and ends every session in order. */
+  async leave(): Promise<void> {
+    clearInterval(this.#timer)
+    for (const opened of this.#opened) opened.close(false)
+    for (const { session } of this.#guests.keys()) session.close()
+    // Without acknowledgements, what is on its way is lost unless it is taken now.
+    const deadline = performance.now() + LEAVE_LIMIT_MS
+    const isWaiting = (): boolean => [...this.#guests.keys()].some(({ session }) => !session.isAcknowledged)
+    while (isWaiting() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+
+  destroy(): void {
+    for (const opened of this.#opened) opened.close(true)
+  }
+
+  #make(listener: ListenerOptions, places: readonly Place[]): Opened {
+    if ('tls' in listener) return this.#makeTls(listener, places)
+    const rules = new AddressRules({ deny: [], allow: [], proxy: [], ...listener })
+    const origins = new Origins(
+      {
+        name: listener.name ?? this.#world.name,
+        aliases: [],
+        speaksFor: listener.speaks_for,
+        onMismatch: listener.on_mismatch,
+        namesLimit: listener.limits.names,
+      },
+      this.#budget,
+    )
+    if ('udp' in listener) {
+      const foreign = new ForeignMessages(this.#world, listener.limit, true)
+      const udp = new UdpListener({ places, rules, limitBytes: listener.limit, origins }, foreign, this.#world, this.#world.refusals)
+      return {
+        listen: () => udp.listen(),
+        use: () => undefined,
+        close: () => udp.close(),
+        pause: (isPaused) => {
+          udp.isPaused = isPaused
+        },
+      }
+    }
+    const acceptor = new Acceptor(
+      {
+        places,
+        isLocalOnly: true,
+        rules,
+        connectionsLimit: this.#connectionsLimit(listener),
+        addressLimit: listener.limits.per_address,
+        headerLimitMs: listener.limits.handshake,
+        unixMode: 'unix' in listener ? listener.mode : 0o600,
+      },
+      {
+        onConnection: (socket, address) => this.#welcomePlain(socket, address, listener, origins),
+        onTurnedAway: ({ check, sentence, remedy }, peer) => this.#world.refusals.add(peer, check, `${sentence}. ${remedy}`),
+      },
+    )
+    return { listen: () => acceptor.listen(), use: () => undefined, close: (destroy) => acceptor.close(destroy), pause: () => undefined }
+  }
+
+  #makeTls(listener: TlsListenerConfiguration, places: readonly Place[]): Opened {
+    const { clients, limits } = listener
+    const { refusals } = this.#world
+    const tls = new TlsListener(
+      {
+        places,
+        rules: new AddressRules(listener),
+        connectionsLimit: this.#connectionsLimit(listener),
+        addressLimit: limits.per_address,
+        handshakeLimitMs: limits.handshake,
+        policy: { names: clients.names, pins: clients.pins, issuers: clients.issuers, commonName: clients.common_name },
+      },
+      this.#world.identity(),
+      {
+        onPeer: (socket, admitted, address) => this.#welcome(socket, admitted, address, listener),
+        onRefused: (refused, peer) => {
+          const presented = refused.facts === undefined ? '' : `; it presented ${describeCertificate(refused.facts)}`
+          const fields: Record<string, string> = refused.facts === undefined ? {} : { sha256: refused.facts.certificateSha256 }
+          refusals.add(peer, refused.check, `${refused.sentence}${presented}. ${refused.remedy}`, fields)
+        },
+        onTurnedAway: ({ check, sentence, remedy }, peer) => refusals.add(peer, check, `${sentence}. ${remedy}`),
+      },
+    )
+    return {
+      listen: () => tls.listen(),
+      use: (identity) => tls.use(identity),
+      close: (destroy) => tls.close(destroy),
+      pause: () => undefined,
+    }
+  }
+
+  /** The listener's own, or its share of what the process may open. */
+  #connectionsLimit(listener: ListenerOptions): number {
+    const share = Math.floor(this.#world.openFilesLimit / 4 / this.#options.length)
+    return Math.min(listener.limits.connections, Math.max(64, share))
+  }
+
+  #welcome(
+    socket: TLSSocket,
+    { name, facts }: Extract<Admission, { kind: 'admitted' }>,
+    address: PeerAddress,
+    listener: TlsListenerConfiguration,
+  ): void {
+    const { log, metrics, refusals } = this.#world
+    const count = this.#byIdentity.get(name) ?? 0
+    if (count >= listener.limits.per_identity) {
+      const why = `${name} has ${count} connections already. Raise limits.per_identity of the listener, or look who else has that key`
+      refusals.add(address.text, 'identity-connections', why, { sha256: facts.certificateSha256 })
+      endRefused(socket, 'identity-connections')
+      return
+    }
+    this.#byIdentity.set(name, count + 1)
+    const rights = {
+      name,
+      aliases: facts.names.filter(isHostName),
+      // A certificate that knows of roles says itself for whom its holder speaks.
+      speaksFor: facts.role === 'relay' ? facts.speaksFor : facts.role === 'agent' ? [] : listener.speaks_for,
+      onMismatch: listener.on_mismatch,
+      namesLimit: listener.limits.names,
+    }
+    this.#admit(socket, address, facts, new Origins(rights, this.#budget), listener)
+    metrics.add('peersAdmitted', 1)
+    log.info('peer-admitted', `${name} has connected`, {
+      peer: address.text,
+      name,
+      tls: socket.getProtocol() ?? '',
+      sha256: facts.certificateSha256,
+    })
+  }
+
+  #welcomePlain(socket: Socket, address: PeerAddress, listener: PlainListenerConfiguration, origins: Origins): void {
+    const peer = this.#admit(socket, address, undefined, origins, listener)
+    this.#world.metrics.add('peersAdmitted', 1)
+    this.#world.log.debug('peer-admitted', `A program of this host has connected`, { peer: address.text, name: peer.name })
+  }
+
+  #admit(socket: Socket, address: PeerAddress, facts: Peer['facts'], origins: Origins, listener: ListenerOptions): Peer {
+    const certificate = facts === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate()
+    const terms = {
+      address: address.text,
+      facts,
+      certificate,
+      origins,
+      foreign: this.#foreignOf(listener.limit),
+      limitBytes: listener.limit,
+    }
+    const peer = new Peer(socket, terms, this.#world, {
+      onGone: (gone, reason) => this.#onGone(gone, reason),
+      onTold: ({ session }) => {
+        if (!this.#isPaused) return
+        // Nothing could be taken: who waits for acknowledgements keeps what it has and goes elsewhere, who does not is not read.
+        if (session.isAcknowledged) session.close()
+        else session.pause()
+      },
+      onForeign: (gone, looksLike, remedy) => {
+        this.#forget(gone)
+        this.#world.refusals.add(
+          gone.address,
+          'protocol',
+          `it looks like ${looksLike}, and this listener takes syslog and RELP alone. ${remedy}`,
+        )
+      },
+    })
+    this.#guests.set(peer, { peer, listener })
+    return peer
+  }
+
+  #foreignOf(limitBytes: number): ForeignMessages {
+    const foreign = this.#foreign.get(limitBytes) ?? new ForeignMessages(this.#world, limitBytes, false)
+    this.#foreign.set(limitBytes, foreign)
+    return foreign
+  }
+
+  #forget(peer: Peer): void {
+    if (!this.#guests.delete(peer) || peer.facts === undefined) return
+    const left = this.#byIdentity.get(peer.name)! - 1
+    if (left === 0) this.#byIdentity.delete(peer.name)
+    else this.#byIdentity.set(peer.name, left)
+  }
+
+  #onGone(peer: Peer, reason: string | undefined): void {
+    this.#forget(peer)
+    const { log, identity } = this.#world
+    const remedy = 'See its log for what it wants, then issue this relay a certificate that fits'
+    const isRefused = reason?.includes('refuses our certificate')
+    const ours = isRefused ? `. Ours is ${describeCertificate(identity().facts)}. ${remedy}` : ''
+    const why = reason === undefined ? '' : `: ${reason}${ours}`
+    const level = reason !== undefined ? 'warn' : peer.facts === undefined ? 'debug' : 'info'
+    log[level]('peer-gone', `${peer.name} has gone${why}`, { peer: peer.address, name: peer.name, messages: peer.messages })
+  }
+
+  /** Who begins and does not end, and who is silent for too long. */
+  #sweep(): void {
+    const nowMs = performance.now()
+    for (const { peer, listener } of [...this.#guests.values()]) {
+      const { session } = peer
+      const { frame, idle } = listener.limits
+      if (this.#isPaused) {
+        // A peer that gave up meanwhile is not noticed by who does not read: its descriptor would stay.
+        if (session.isAcknowledged && nowMs - this.#pausedMs > PAUSE_LIMIT_MS) session.close()
+        continue
+      }
+      const since = session.frameSinceMs
+      if (since !== undefined && nowMs - Math.max(since, this.#resumedMs) > frame) {
+        if (!session.isAcknowledged) this.#world.loss.count('connection-cut', 1, peer.name)
+        session.abort(`too slow: a message or batch has not come to its end within ${frame / 1000} s (limits.frame)`)
+      } else if (idle !== undefined && nowMs - Math.max(session.lastMs, this.#resumedMs) > idle) session.close()
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// Under which name a message of a foreign sender is filed:
+//
+//   it claims                                       it is filed under
+//   nothing, or a name that the sender has proven   the sender's own name
+//   a name that the sender may speak for            that name, within the limits on names; over them the sender's own
+//   anything else                                   on_mismatch: the sender's own name, _unverified/ and that name, or nothing at all
+
+import { matchesName, normaliseName, UNVERIFIED } from '../core/transport/names.ts'
+import type { OnMismatch } from './listener-options.ts'
+import type { NameBudget } from './name-budget.ts'
+
+/** A batch has room for 253 bytes of origin. */
+const ORIGIN_LIMIT = 253
+const CACHE_LIMIT = 2048
+
+export interface Rights {
+  /** Proven by the certificate, or the listener's own name. */
+  readonly name: string
+  /** Other names that the certificate proves. */
+  readonly aliases: readonly string[]
+  readonly speaksFor: readonly string[]
+  readonly onMismatch: OnMismatch
+  readonly namesLimit: number
+}
+
+export type Filed = {
+  readonly kind: 'own' | 'other' | 'renamed' | 'limited'
+  readonly origin: string
+}
+
+export type Origin = Filed | { readonly kind: 'refused' }
+
+export class Origins {
+  readonly rights: Rights
+  readonly #budget: NameBudget
+  readonly #own: Filed
+  /** What has been decided for good, by the name as it was written. */
+  readonly #decided = new Map<string, Origin>()
+  #lastClaimed = ''
+  #last: Origin
+
+  constructor(rights: Rights, budget: NameBudget) {
+    this.rights = rights
+    this.#budget = budget
+    this.#own = { kind: 'own', origin: rights.name }
+    this.#last = this.#own
+  }
+
+  /** @param claimed HOSTNAME of the message, `-` for none */
+  of(claimed: string): Origin {
+    if (claimed === this.#lastClaimed) return this.#last
+    const decided = this.#decided.get(claimed) ?? this.#decide(claimed)
+    // A name that came too fast may be taken in the next minute.
+    if (decided.kind === 'limited') return decided
+    if (this.#decided.size >= CACHE_LIMIT) this.#decided.clear()
+    this.#decided.set(claimed, decided)
+    this.#lastClaimed = claimed
+    this.#last = decided
+    return decided
+  }
+
+  #decide(claimed: string): Origin {
+    const { name, aliases, speaksFor, onMismatch, namesLimit } = this.rights
+    const wanted = normaliseName(claimed)
+    const isOwn = wanted === name || aliases.includes(wanted ?? '') || (wanted !== undefined && name.startsWith(`${wanted}.`))
+    if (claimed === '' || claimed === '-' || isOwn) return this.#own
+    if (wanted !== undefined && speaksFor.some((pattern) => matchesName(pattern, wanted))) {
+      const isTaken = this.#budget.take(name, wanted, namesLimit) === 'taken'
+      return isTaken ? { kind: 'other', origin: wanted } : { kind: 'limited', origin: name }
+    }
+    if (onMismatch === 'refuse') return { kind: 'refused' }
+    const apart = `${UNVERIFIED}${name}`
+    return { kind: 'renamed', origin: onMismatch === 'quarantine' && apart.length <= ORIGIN_LIMIT ? apart : name }
+  }
+}

@@ -1,0 +1,100 @@
+// Many connections at once: what they may cost, and that they do not stand in each other's way.
+
+import { createSocket } from 'node:dgram'
+import * as fs from 'node:fs'
+import * as net from 'node:net'
+import * as path from 'node:path'
+import * as tls from 'node:tls'
+import test from 'ava'
+import { Chain, type Status } from '../support/chain.ts'
+import { loghop } from '../support/daemon.ts'
+import { eventually } from '../support/eventually.ts'
+import { makeIdentity } from '../support/identities.ts'
+
+const IDLE = 1000
+const SLOW = 100
+const TOGETHER = 50
+const RSS_LIMIT_KIB = 300 << 10
+const COUNT = 20_000
+
+function residentKib(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))![1])
+}
+
+const onLinux = process.platform === 'linux' ? test.serial : test.skip
+
+onLinux('1,000 idle connections and 100 slow senders at once stay within 300 MB, and a fast one is served beside them', async (t) => {
+  const chain = await Chain.make(t)
+  const limits = { per_address: 5000, per_identity: 5000, connections: 5000 }
+  chain.relayOptions['listeners'] = [{ clients: { names: ['*.example.com'] }, limits }]
+  await chain.startRelay()
+  const { key, cert } = await makeIdentity(chain, { commonName: 'box7.example.com', dnsNames: ['box7.example.com'], uris: [] })
+  const secureContext = tls.createSecureContext({ key, cert })
+  const sockets: tls.TLSSocket[] = []
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  const connect = (): Promise<tls.TLSSocket> =>
+    new Promise((resolve, reject) => {
+      const socket = tls.connect({ host: '127.0.0.1', port: chain.port, rejectUnauthorized: false, secureContext }, () => resolve(socket))
+      socket.once('error', reject)
+      sockets.push(socket)
+    })
+  for (let made = 0; made < IDLE + SLOW; made += TOGETHER) await Promise.all(Array.from({ length: TOGETHER }, connect))
+  // Each of the idle ones has said something before; each of the slow ones holds nearly all of a frame of 60,000 bytes.
+  for (const socket of sockets.slice(0, IDLE)) socket.write('<13>1 - - app - - - hello\n')
+  for (const socket of sockets.slice(IDLE)) socket.write(`60000 ${'x'.repeat(59_000)}`)
+  const file = path.join(chain.logs, 'box7.example.com/messages')
+  await chain.lines(IDLE, file)
+  const fast = await connect()
+  fast.write(Array.from({ length: COUNT }, (_, index) => `<13>1 - - fast - - - number ${index}\n`).join(''))
+  await chain.lines(IDLE + COUNT, file)
+  const residentMib = residentKib(chain.relay.pid) / 1024
+  t.log(`${Math.round(residentMib)} MiB`)
+  t.true(residentMib * 1024 < RSS_LIMIT_KIB, `${residentMib} MiB`)
+  t.true(sockets.every((socket) => !socket.destroyed))
+})
+
+test.serial(
+  'a full spool: streams are not read, RELP is sent elsewhere, and datagrams are counted as lost; nothing that was read is',
+  async (t) => {
+    const chain = await Chain.make(t)
+    chain.relayOptions['spool'] = { directory: chain.place('relay-spool'), limit: '64MiB' }
+    // Nobody answers there, so nothing is freed.
+    chain.relayOptions['destinations'] = [{ forward: ['127.0.0.1:9'] }]
+    chain.relayOptions['listeners'] = [{ tcp: '127.0.0.1:0', name: 'here.example.com' }, { udp: '127.0.0.1:0' }]
+    await chain.startRelay()
+    const [tcp, udp] = [...(await chain.relay.event('started')).matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]))
+    const sender = net.connect(tcp!, '127.0.0.1')
+    sender.on('error', () => undefined)
+    t.teardown(() => sender.destroy())
+    const line = `<13>1 - - app - - - ${'x'.repeat(8000)}\n`
+    const chunk = Buffer.from(line.repeat(128))
+    let isPaused = false
+    const paused = chain.relay.event('paused').then(() => {
+      isPaused = true
+    })
+    for (let sent = 0; sent < 200 && !isPaused; sent++)
+      await Promise.race([paused, new Promise<void>((resolve) => sender.write(chunk, () => resolve()))])
+    await paused
+    const relp = await new Promise<string>((resolve) => {
+      let said = ''
+      const client = net.connect(tcp!, '127.0.0.1', () => client.write('1 open 30 relp_version=0\ncommands=syslog\n'))
+      client.on('data', (bytes) => {
+        said += bytes.toString('latin1')
+      })
+      client.on('close', () => resolve(said))
+    })
+    t.true(relp.endsWith('0 serverclose 0\n'), relp)
+    const datagrams = createSocket('udp4')
+    await new Promise((resolve) => datagrams.send('<13>lost', udp!, '127.0.0.1', resolve))
+    datagrams.close()
+    const status = async (): Promise<Status> =>
+      JSON.parse((await loghop('relay', 'status', '--json', '--config', chain.relayConfig)).stdout) as Status
+    await eventually('the loss to be counted', async () => (await status()).loss?.['udp-spool-full'] === 1)
+    const { metrics, spool } = await status()
+    t.true(spool.used_bytes <= 64 << 20)
+    t.is(metrics['loghop_messages_received_total']! - metrics['loghop_messages_stored_total']!, 1)
+    t.false(sender.destroyed)
+  },
+)
