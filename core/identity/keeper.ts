@@ -267,7 +267,7 @@ export class IdentityKeeper {
     const headers = rootsHeader(authoritiesOf(this.#identity).roots)
     const bundle = await askBundle(server, headers)
     const keyPem = newKeyPem()
-    const chain = await askCertificate(server, { keyPem, name, headers }, bundle)
+    const chain = await askCertificate(server, { keyPem, name, headers, nowMs: this.#nowMs }, bundle)
     if (this.#isStopped) return
     const newCa = bundleText(ca, chainOf(this.#identity), bundle)
     await replaceTogether(directory, { [KEY_FILE]: keyPem, [CERT_FILE]: pemOf(chain), [CA_FILE]: newCa })
