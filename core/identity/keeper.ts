@@ -315,7 +315,7 @@ export class IdentityKeeper {
       const told = this.#told.get(keyOf(problem))
       if (told !== undefined && nowMs - told < againMs) continue
       this.#told.set(keyOf(problem), nowMs)
-      this.#log.error(`identity-${problem.kind}`, `${problem.sentence}. ${problem.remedy}`, { level: problem.level })
+      this.#log.error(`identity-${problem.kind}`, `${problem.sentence}. ${problem.remedy}`, { alarm_level: problem.level })
     }
     for (const key of [...this.#told.keys()]) if (!keys.has(key)) this.#told.delete(key)
   }
