@@ -56,7 +56,6 @@ test.serial(
 
     // An agent is revoked while it sends: out within seconds, and it keeps everything.
     const marks = { site: hosts.daemon('site').mark, central: hosts.daemon('central').mark, web01: hosts.daemon('web01').mark }
-    const revokedMs = performance.now()
     await hosts.pki('revoke', nameOf('web01'), '--reason', 'keyCompromise')
     t.regex(
       await hosts.daemon('site').event('peer-cut', marks.site),
