@@ -211,8 +211,11 @@ export class IdentityKeeper {
     this.#isBusy = true
     try {
       const nowMs = this.#nowMs
-      // A clock that was set back must not put off an attempt until it has caught up.
-      if (nowMs < this.#triedMs) this.#tryAtMs = 0
+      // A clock that was set back must not put off an attempt until it has caught up; and what failed by the wrong one is tried again at once.
+      if (nowMs < this.#triedMs) {
+        this.#tryAtMs = 0
+        this.#rootsAtMs = 0
+      }
       const isDue = this.#renews && nowMs >= this.#renewAtMs
       const areRootsDue = this.#authority() !== undefined && (nowMs >= this.#rootsAtMs || this.#rootsAtMs > nowMs + ROOTS_EVERY_MS)
       if ((isDue || areRootsDue) && nowMs >= this.#tryAtMs) await this.#attempt(isDue)
