@@ -5,14 +5,14 @@ import { printable } from '../core/base/printable.ts'
 import { dayOf, type Role } from '../core/transport/certificate.ts'
 import { matchesName, normaliseName } from '../core/transport/names.ts'
 import type { ActSession } from './act-session.ts'
-import { behindLeaf, bundleRoots } from './chains.ts'
+import { behindLeaf, bundleRoots, signingIssuer } from './chains.ts'
 import { beyond, readSigningRequest, type SigningRequest } from './csr.ts'
 import { secretDigest } from './invitations.ts'
 import { type IssueOrder, planLeaf } from './policy.ts'
 import { GRACE_MS } from './revocation.ts'
 import type { EnrolAnswer, EnrolRequest, RenewRequest } from './service.ts'
 import { signPlan } from './signing.ts'
-import { certificatesOf, type Invitation, type Issued, isLive, newestIssuer, type State } from './state.ts'
+import { certificatesOf, type Invitation, type Issued, isLive, type State } from './state.ts'
 
 /** Ends a decision; becomes the answer, and a line of the journal. */
 export class Refusal extends Error {
@@ -74,7 +74,7 @@ function checkNotBanned(state: State, name: string): void {
 /** Checks what the request asks for, then signs; the journal line makes it true. */
 async function issue(session: ActSession, request: SigningRequest, order: IssueOrder, via: string, by: string): Promise<Issued> {
   const { state, directory, nowMs } = session
-  const plan = planLeaf(order, { validTo: directory.issuer(newestIssuer(state).number).validToDate }, nowMs)
+  const plan = planLeaf(order, { validTo: directory.issuer(signingIssuer(session)).validToDate }, nowMs)
   const extra = beyond(request.asks, plan)
   if (extra !== undefined) {
     const sentence = `Cannot issue a certificate for ${plan.name}: the request asks for more than is allowed, ${extra}`

@@ -4,6 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { LoghopError } from '../core/base/errors.ts'
 import { dayOf } from '../core/transport/certificate.ts'
 import type { ActSession } from './act-session.ts'
+import { signingIssuer } from './chains.ts'
 import { type AuthorityDirectory, crossFile, issuerFile, issuerKeyFile, rootFile, rootKeyFile, spkiOf } from './directory.ts'
 import { DAY_MS, ISSUER_DAYS, ROOT_DAYS, validityOf } from './policy.ts'
 import { refreshLists } from './revocation.ts'
@@ -116,7 +117,8 @@ export function lastSeenOf(host: Host, newest: Issued): string {
   return host.seen !== undefined && host.seen.at > newest.at ? host.seen.at : newest.at
 }
 
-export function rotationStatus({ state, directory, nowMs }: Pick<ActSession, 'state' | 'directory' | 'nowMs'>): RotationStatus {
+export function rotationStatus(session: Pick<ActSession, 'state' | 'directory' | 'nowMs'>): RotationStatus {
+  const { state, directory, nowMs } = session
   const roots = liveRoots(state).map(({ number }) => number)
   const newSpki = spkiOf(directory.root(roots[0]!))
   const live: { host: Host; newest: Issued }[] = []
@@ -127,7 +129,7 @@ export function rotationStatus({ state, directory, nowMs }: Pick<ActSession, 'st
   const missing = roots.length === 1 ? [] : live.map(({ host, newest }) => missingOf(state, host, newest, newSpki))
   return {
     roots,
-    issuer: newestIssuer(state).number,
+    issuer: signingIssuer(session),
     old: roots.slice(1),
     live: live.length,
     missing: missing.filter((one) => one !== undefined),

@@ -77,6 +77,12 @@ function untrusted(address: Address, error: NodeJS.ErrnoException): LoghopError 
   return new LoghopError('EST_UNTRUSTED', sentence, remedy, { cause: error })
 }
 
+/** Whether OpenSSL, or the check of the name, has judged the certificate; otherwise it is the network, or a handshake that came to no certificate. */
+function isVerdict({ code }: NodeJS.ErrnoException): boolean {
+  // Errnos are E and letters, Node's own codes begin with ERR_, verdicts are words such as CERT_HAS_EXPIRED.
+  return code === 'ERR_TLS_CERT_ALTNAME_INVALID' || (code !== undefined && !/^(?:E[A-Z0-9]+$|ERR_)/.test(code))
+}
+
 function common(address: Address) {
   // An address is no name: RFC 6066 section 3.
   return {
@@ -110,10 +116,7 @@ function connectChecked(server: EstServer): Promise<TLSSocket> {
       reject(error)
     }
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      // Verdicts of OpenSSL and the name's have codes without "E" and errno.
-      const isVerdict =
-        socket.getProtocol() !== null && error.errno === undefined && !`${error.code}`.startsWith('ERR_SSL') && error.code !== 'ECONNRESET'
-      fail(isVerdict ? untrusted(address, error) : unreachable(address, error))
+      fail(isVerdict(error) ? untrusted(address, error) : unreachable(address, error))
     })
     socket.once('close', () => fail(unreachable(address, new Error('it closed the connection during the handshake'))))
     socket.once('secureConnect', () => {

@@ -141,9 +141,10 @@ async function enrol(
   bundle: readonly X509Certificate[],
   directory: string,
   before: Identity | undefined,
+  nowMs: number,
 ): Promise<Answer> {
   const ask = async (keyPem: string): Promise<Answer> => {
-    return { keyPem, chain: await askCertificate(server, { keyPem, name, secret: token.secret }, bundle) }
+    return { keyPem, chain: await askCertificate(server, { keyPem, name, secret: token.secret, nowMs }, bundle) }
   }
   if (before !== undefined && !fs.existsSync(path.join(directory, PENDING_FILE))) {
     try {
@@ -174,7 +175,7 @@ export async function join(order: JoinOrder, nowMs: number): Promise<Joined> {
   }
   makeDirectory(directory)
   const before = present(directory, name)
-  const { keyPem, chain } = await withIdentityLock(directory, () => enrol(server, token, name, bundle, directory, before))
+  const { keyPem, chain } = await withIdentityLock(directory, () => enrol(server, token, name, bundle, directory, before, nowMs))
   const cert = pemOf(chain)
   const ca = bundleText(textOf(directory, CA_FILE), certificatesIn(textOf(directory, CERT_FILE)) ?? [], bundle)
   await replaceTogether(directory, { [KEY_FILE]: keyPem, [CERT_FILE]: cert, [CA_FILE]: ca, [AUTHORITY_FILE]: `${token.server}\n` })

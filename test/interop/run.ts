@@ -15,6 +15,7 @@ interface Needed {
 const PLUGINS = '/usr/lib/x86_64-linux-gnu/rsyslog'
 const IPSEC_PLUGINS = '/usr/lib/ipsec/plugins'
 const SUITES: Readonly<Record<string, readonly Needed[]>> = {
+  'clocks.test.ts': [{ program: 'faketime', package: 'faketime' }],
   'enrolment.test.ts': [
     { program: 'pki', package: 'strongswan-pki' },
     { program: 'pki', package: 'libstrongswan-standard-plugins', file: `${IPSEC_PLUGINS}/libstrongswan-openssl.so` },
@@ -47,6 +48,7 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
   ],
+  'years.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'forward-rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/imrelp.so` },
