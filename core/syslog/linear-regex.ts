@@ -17,7 +17,7 @@ export type RegexResult = { kind: 'regex'; regex: LinearRegex } | { kind: 'malfo
 
 /** Reads `/pattern/flags`, flags being any of i (case), m (`^` and `$` at lines) and s (`.` takes a line feed). */
 export function readRegex(text: string): RegexResult {
-  const match = /^\/([^]*)\/([a-z]*)$/.exec(text)
+  const match = /^\/(.*)\/([a-z]*)$/s.exec(text)
   if (match === null) return { kind: 'malformed', reason: 'not between slashes' }
   const unknown = [...match[2]!].find((flag) => FLAGS[flag] === undefined)
   if (unknown !== undefined) return { kind: 'malformed', reason: `unknown flag ${unknown}, the known ones are i, m and s` }

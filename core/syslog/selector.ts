@@ -146,7 +146,7 @@ function readFacilities(text: string, column: number, dialect: Dialect, faults: 
 }
 
 function meantBy(word: string, known: readonly string[]): string | undefined {
-  return word === '' ? undefined : nearest(word, known)
+  return word.length < 2 ? undefined : nearest(word, known)
 }
 
 /** Which levels beside the named one, and whether the whole is turned round. */

@@ -99,10 +99,9 @@ test('every fault of a selector is told, with its column and the word that was p
   t.deepEqual(faults('mail.8'), ['6: "8"'])
   t.deepEqual(faults('mail.=!info'), ['7: "!"'])
   t.deepEqual(faults('x'.repeat(5000)), ['1: 5000 characters'])
-  t.regex(
-    faultText((compileSelector('mial.info') as { faults: never[] }).faults[0]!),
-    /^column 1: found "mial", allowed kern, .*did you mean "mail"\?$/,
-  )
+  const result = compileSelector('mial.info')
+  if (result.kind !== 'malformed') return t.fail()
+  t.regex(faultText(result.faults[0]!), /^column 1: found "mial", allowed kern, .*did you mean "mail"\?$/)
 })
 
 test('a selector that changes nothing in the dialect of Linux is remarked upon', (t) => {
@@ -129,7 +128,7 @@ function modelled(selectors: ReadonlyArray<{ words: string[]; sign: string; leve
         if (dialect === 'linux') {
           const named = new Set(name === '*' ? every : sign.includes('=') ? [at] : every.filter((one) => one <= at))
           if (name === 'none') sets[code] = new Set(sign.startsWith('!') ? every : [])
-          else sets[code] = sign.startsWith('!') ? old.difference(named) : old.union(named)
+          else sets[code] = sign.startsWith('!') ? new Set([...old].filter((one) => !named.has(one))) : new Set([...old, ...named])
         } else {
           const isNamed = (one: number): boolean =>
             name === '*' ||
