@@ -182,3 +182,6 @@ export const ruleOption = z
   })
 
 export type RuleOptions = z.infer<typeof ruleOption>
+
+/** A configuration of which only the rules matter, whatever else is in it. */
+export const rulesDocument = z.looseObject({ rules: z.array(ruleOption) })
