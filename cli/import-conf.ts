@@ -231,6 +231,9 @@ function readRule(
   const result = readAction(actionText, dialect, own)
   if ('reason' in result) return result.reason
   remarks.push(...result.remarks)
+  const shortNames = block.host?.split(',').filter((name) => !/[.*?@]/.test(name)) ?? []
+  if (shortNames.length > 0)
+    remarks.push(`hosts are compared by their whole names; add the domain to ${shortNames.join(', ')} where they have one`)
   entries.push({
     ...place,
     kind: 'rule',

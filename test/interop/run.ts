@@ -38,6 +38,11 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
   ],
+  // inetutils-syslogd cannot be installed beside rsyslog; the test unpacks it for itself.
+  'syslogd.test.ts': [
+    { program: 'rsyslogd', package: 'rsyslog' },
+    { program: 'python3', package: 'python3' },
+  ],
   'forward-rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/imrelp.so` },

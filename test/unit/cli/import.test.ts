@@ -96,6 +96,7 @@ for (const [what, dialect, text, expected] of [
     '!ppp,ppd\n*.* /a\n!-su\n+web01\n*.* /b\n!*\n-@\n*.* /c\n#+*\n*.* /d # rest',
     [
       '- { name: "c:2", select: "*.*", program: "ppp,ppd", to: /a, format: bsd }',
+      '# hosts are compared by their whole names; add the domain to web01 where they have one',
       '- { name: "c:5", select: "*.*", program: "-su", host: "web01", to: /b, format: bsd }',
       '- { name: "c:8", select: "*.*", host: "-@", to: /c, format: bsd }',
       '- { name: "c:10", select: "*.*", to: /d, format: bsd }',
