@@ -49,6 +49,11 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
   ],
   'years.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  // inetutils-syslogd cannot be installed beside rsyslog; the test unpacks it for itself.
+  'syslogd.test.ts': [
+    { program: 'rsyslogd', package: 'rsyslog' },
+    { program: 'python3', package: 'python3' },
+  ],
   'forward-rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/imrelp.so` },
