@@ -173,3 +173,13 @@ test('no option of join turns the check of the server off', async (t) => {
     t.deepEqual(options.sort(), ['--config', '--directory', '--help', '--name', role === 'agent' ? '--relay' : '--forward'].sort())
   }
 })
+
+test.serial('a certificate of another time is not installed: the clock of the authority is wrong, or ours', async (t) => {
+  const site = await Site.make(t)
+  const token = await site.token(AGENT_NAME, 'agent', { days: 10 })
+  site.est.jump(-20 * 86_400_000)
+  const { code, stderr } = await site.join('agent', token)
+  t.is(code, 1)
+  t.regex(stderr, /its certificate is valid from \S+ to \S+, the clock here says \S+\n {2}Set the clock that is wrong, here or there\n$/)
+  t.false(fs.existsSync(path.join(site.identity('agent'), 'cert.pem')))
+})

@@ -151,7 +151,6 @@ test.serial(
     let marks = daemons().map(({ mark }) => mark)
     clocked.all(off)
     for (const [index, daemon] of daemons().entries()) {
-      await daemon.event('identity-expired', marks[index])
       await daemon.event('identity-renewed', marks[index])
     }
     await clocked.sendAndFind(10)
