@@ -7,6 +7,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../base/address.ts'
 import { LoghopError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
+import { certificateFacts } from '../transport/certificate.ts'
 import type { RevocationCheck } from '../transport/tls-policy.ts'
 
 const CONNECT_LIMIT_MS = 10_000
@@ -77,6 +78,18 @@ function untrusted(address: Address, error: NodeJS.ErrnoException): LoghopError 
   return new LoghopError('EST_UNTRUSTED', sentence, remedy, { cause: error })
 }
 
+/**
+ * A certificate that gives its holder a role among hosts is none of an authority's server. A site relay that passes enrolment through has a certificate, from
+ * the same root, for the very name that its hosts dial: with it, it could hand out roots of its own.
+ */
+function roleOf(certificate: X509Certificate): string | undefined {
+  try {
+    return certificateFacts(certificate).role
+  } catch {
+    return 'host with a key that cannot be read'
+  }
+}
+
 function common(address: Address) {
   // An address is no name: RFC 6066 section 3.
   return {
@@ -120,6 +133,13 @@ function connectChecked(server: EstServer): Promise<TLSSocket> {
       const certificate = socket.getPeerX509Certificate()
       if (!socket.authorized || certificate === undefined) {
         fail(untrusted(address, new Error('its certificate does not verify')))
+        return
+      }
+      const role = roleOf(certificate)
+      if (role !== undefined) {
+        fail(
+          untrusted(address, new Error(`it is the certificate of ${role === 'agent' ? 'an' : 'a'} ${role}, not of an authority's server`)),
+        )
         return
       }
       if (server.revoked(certificate) !== undefined) {
