@@ -8,9 +8,22 @@ async function revoke(what: string, flags: { directory: string; reason: string }
   const { Authority } = await import('../pki/authority.ts')
   const revocation = await import('../pki/revocation.ts')
   const authority = Authority.open(flags.directory, { by: whoActs() })
-  const { name, serials, left } = await authority.act((session) => revocation.revoke(session, what, flags.reason))
+  const { name, kind, serials, left } = await authority.act((session) => revocation.revoke(session, what, flags.reason))
+  const certificates = `${serials.length === 1 ? 'certificate' : 'certificates'} ${serials.join(', ')}`
+  if (kind === 'pattern') {
+    return print([
+      `Revoked ${name} (${flags.reason}): its invitations are void. Who has joined by them keeps the certificate: revoke those by their names`,
+      `To invite by it again: loghop pki reset '${name}', then invite`,
+    ])
+  }
+  if (kind === 'server') {
+    return print([
+      `Revoked ${certificates} of the authority's own server, ${name} (${flags.reason})`,
+      'Next: nothing to do while "loghop pki serve" runs, it makes a new key within 10 seconds; otherwise start it',
+    ])
+  }
   print([
-    `Revoked ${name} (${flags.reason}): ${serials.length === 0 ? 'it has no certificate, its name is banned' : `${serials.length === 1 ? 'certificate' : 'certificates'} ${serials.join(', ')}`}`,
+    `Revoked ${name} (${flags.reason}): ${serials.length === 0 ? 'it has no certificate, its name is banned' : certificates}`,
     ...(left.length === 0 ? [] : [`Still valid: ${left.join(', ')}. To revoke all: loghop pki revoke ${name}`]),
     'The lists are signed; relays that fetch them refuse it within seconds.',
     `If it may come back: loghop pki reset ${name}, then invite it again`,
@@ -55,7 +68,10 @@ export function registerRevoke(pki: Command): void {
   const revoking = pki
     .command('revoke')
     .description('revoke a host, and ban its name until "pki reset"')
-    .argument('<name-or-serial>', 'full name of the host: all its certificates; a serial: that one, and all that were renewed from it')
+    .argument(
+      '<name-or-serial>',
+      'full name of the host: all its certificates; a serial: that one, and all that were renewed from it; a pattern: invitations for it',
+    )
     .option('--reason <reason>', REVOCATION_REASONS.join(', '), 'unspecified')
   directoryOption(revoking)
     .addHelpText(

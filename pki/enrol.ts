@@ -12,7 +12,7 @@ import { type IssueOrder, planLeaf } from './policy.ts'
 import { GRACE_MS } from './revocation.ts'
 import type { EnrolAnswer, EnrolRequest, RenewRequest } from './service.ts'
 import { signPlan } from './signing.ts'
-import { certificatesOf, type Invitation, type Issued, isLive, newestIssuer, type State } from './state.ts'
+import { type Invitation, type Issued, newestIssuer, type State } from './state.ts'
 
 /** Ends a decision; becomes the answer, and a line of the journal. */
 export class Refusal extends Error {
@@ -124,12 +124,22 @@ function checkUses(state: State, invitation: Invitation, request: SigningRequest
   throw new Refusal(403, sentence, `If that was not you: loghop pki revoke ${first.name}. ${INVITE}`)
 }
 
-/** A secret that many know must not put one host in the place of another that is there. */
+/** Who has a certificate with that name in it, be it an alias, that works or can still be renewed; the authority's own server as well. */
+function holderOf(state: State, name: string, nowMs: number): Issued[] {
+  const isUsable = (issued: Issued) => issued.revoked === undefined && Date.parse(issued.notAfter) + GRACE_MS > nowMs
+  return [...state.certificates.values()].filter((issued) => (issued.name === name || issued.san.includes(name)) && isUsable(issued))
+}
+
+/** A secret that many know must not put one host in the place of another that is there, or may come back. */
 function checkFree(state: State, invitation: Invitation, request: SigningRequest, name: string, nowMs: number): void {
   if (invitation.name === name) return
-  const live = certificatesOf(state, name).find((issued) => isLive(issued, nowMs) && issued.spki !== request.spki)
-  if (live === undefined || (invitation.rsa && live.keyKind !== request.keyKind)) return
-  const sentence = `Cannot enrol ${name}: it has a certificate, and an invitation for ${invitation.name} replaces none`
+  const others = holderOf(state, name, nowMs).filter((issued) => issued.name !== name || issued.spki !== request.spki)
+  // With --rsa a host has a certificate of each kind of key.
+  const holder = others.find((issued) => issued.name !== name || !invitation.rsa || issued.keyKind === request.keyKind)
+  if (holder === undefined) return
+  const found =
+    holder.name === name && holder.role !== 'authority' ? 'it has a certificate' : `the certificate of ${holder.name} has that name`
+  const sentence = `Cannot enrol ${name}: ${found}, and an invitation for ${invitation.name} replaces none`
   throw new Refusal(403, sentence, `Invite it by its own name: loghop pki invite ${name}`)
 }
 

@@ -33,7 +33,7 @@ function isGood(session: ActSession, folder: string, wanted: ReturnType<typeof p
   if (readOptional(path.join(folder, CA_FILE)) !== pemOf(trusted(state, directory, nowMs))) return false
   const serial = state.byDigest.get(leaf.fingerprint256.replaceAll(':', '').toLowerCase())
   const issued = serial === undefined ? undefined : state.certificates.get(serial)
-  if (issued === undefined || issued.issuer !== newestIssuer(state).number) return false
+  if (issued === undefined || issued.revoked !== undefined || issued.issuer !== newestIssuer(state).number) return false
   if (JSON.stringify([issued.name, ...issued.san]) !== JSON.stringify([wanted.name, ...wanted.san])) return false
   const [start, end] = [Date.parse(issued.notBefore), Date.parse(issued.notAfter)]
   return nowMs >= start && end - nowMs > (end - start) / 3

@@ -135,6 +135,8 @@ export class StateBuilder {
       const issued = state.certificates.get(serial)
       if (issued !== undefined) state.certificates.set(serial, { ...issued, revoked })
     }
+    // The authority's own server may have the name of a host, and comes back with a new key.
+    if (act.serials.some((serial) => state.certificates.get(serial)?.role === 'authority')) return
     this.#host(act.name, { banned: revoked })
     for (const invitation of state.invitations.values()) {
       if (invitation.name === act.name) state.invitations.set(invitation.id, { ...invitation, isVoid: true })
