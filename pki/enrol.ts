@@ -16,15 +16,20 @@ import { type Invitation, type Issued, newestIssuer, type State } from './state.
 
 /** Ends a decision; becomes the answer, and a line of the journal. */
 export class Refusal extends Error {
-  readonly status: 400 | 401 | 403
+  readonly status: 400 | 401 | 403 | 429
   readonly remedy: string
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(status: 400 | 401 | 403, sentence: string, remedy: string) {
+  constructor(status: 400 | 401 | 403 | 429, sentence: string, remedy: string, retryAfterSeconds?: number) {
     super(sentence)
     this.status = status
     this.remedy = remedy
+    this.retryAfterSeconds = retryAfterSeconds
   }
 }
+
+/** Ours: one and a half are due in a life; a host whose answers are all lost asks up to 25 times. */
+const RENEWALS_PER_LIFE = 60
 
 const INVITE = 'Make a new invitation: loghop pki invite'
 
@@ -168,6 +173,17 @@ export function issuedAs(state: State, certificate: Buffer): Issued | undefined 
   return serial === undefined ? undefined : state.certificates.get(serial)
 }
 
+/** Each is kept for ever: one host that is not what it was must not fill the authority's disk and memory. */
+function checkPace(state: State, { name, lifeSeconds }: Issued, nowMs: number): void {
+  const serial = state.hosts.get(name)?.serials.at(-RENEWALS_PER_LIFE)
+  const sinceMs = serial === undefined ? Number.POSITIVE_INFINITY : nowMs - Date.parse(state.certificates.get(serial)!.at)
+  // A negative time: the clock was ahead.
+  if (sinceMs < 0 || sinceMs >= lifeSeconds * 1000) return
+  const waitSeconds = Math.max(1, Math.ceil(lifeSeconds / RENEWALS_PER_LIFE))
+  const sentence = `Cannot renew the certificate of ${name}: it got ${RENEWALS_PER_LIFE} within the life of one`
+  throw new Refusal(429, sentence, 'Find out on that host what renews so often; if it is a stranger, revoke the host', waitSeconds)
+}
+
 /** @throws {Refusal} @throws {LoghopError} PKI_* when the authority itself cannot */
 export async function renew(session: ActSession, asked: RenewRequest): Promise<EnrolAnswer> {
   const { state, nowMs } = session
@@ -186,6 +202,7 @@ export async function renew(session: ActSession, asked: RenewRequest): Promise<E
     const sentence = `Cannot renew the certificate of ${name}: it expired on ${dayOf(new Date(end))}, and the 30 days of grace are over`
     throw new Refusal(403, sentence, `Invite the host again: loghop pki invite ${name}`)
   }
+  checkPace(state, old, nowMs)
   const request = await readRequest(asked.csr)
   checkKey(state, request, name)
   const order = { name, role: old.role as Role, san: old.san, speaksFor: old.speaksFor, lifeMs: old.lifeSeconds * 1000 }

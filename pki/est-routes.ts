@@ -150,7 +150,8 @@ export class EstRoutes {
       if (answer.status === 401) this.#failedSecrets.take(request.address)
       this.#tellRefused(request, name, answer.sentence)
       const { status, sentence, remedy } = answer
-      return status === 401 ? unauthorised(sentence, remedy) : refusal(status, sentence, remedy)
+      const retry = answer.retryAfterSeconds === undefined ? {} : { retryAfter: answer.retryAfterSeconds }
+      return status === 401 ? unauthorised(sentence, remedy) : refusal(status, sentence, remedy, retry)
     }
     const text = isRenewal ? `Renewed the certificate of ${answer.name}` : `Issued a certificate for ${answer.name}`
     const serial = new X509Certificate(answer.chain[0]!).serialNumber
