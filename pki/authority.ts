@@ -45,6 +45,15 @@ export interface AuthorityOptions {
   readonly files?: Files
 }
 
+function isMissing(file: string): boolean {
+  try {
+    fs.statSync(file)
+    return false
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT'
+  }
+}
+
 /** An opened authority: every act under the lock, one after the other; every look at it sees what others have done since. */
 export class Authority implements AuthorityService {
   readonly directory: AuthorityDirectory
@@ -82,7 +91,8 @@ export class Authority implements AuthorityService {
 
   #require(): void {
     const { path } = this.directory
-    if (!fs.existsSync(this.#journal.file)) {
+    // Another errno, such as that of a directory that this user may not enter, is told of by the read below.
+    if (isMissing(this.#journal.file)) {
       const remedy = `Make an authority first: loghop pki init --directory ${path} --name "Example Logs"`
       throw new LoghopError('PKI_READ', `Cannot read ${this.#journal.file}: ENOENT`, remedy)
     }

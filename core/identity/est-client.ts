@@ -7,7 +7,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../base/address.ts'
 import { LoghopError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
-import { certificateFacts } from '../transport/certificate.ts'
+import { certificateFacts, dayOf } from '../transport/certificate.ts'
 import type { RevocationCheck } from '../transport/tls-policy.ts'
 
 const CONNECT_LIMIT_MS = 10_000
@@ -74,7 +74,9 @@ function untrusted(address: Address, error: NodeJS.ErrnoException): LoghopError 
   const remedy =
     error.code === 'ERR_TLS_CERT_ALTNAME_INVALID'
       ? `Name it as its certificate does, or start "loghop pki serve" with --name ${printable(address.host)}`
-      : 'Make sure that the address is right, and that nobody stands between; if its root was replaced while this host was away, join again'
+      : error.code === 'CERT_NOT_YET_VALID' || error.code === 'CERT_HAS_EXPIRED'
+        ? `Compare the clocks: that of this host says ${dayOf(new Date())}; if it is right, look at the log of "loghop pki serve"`
+        : 'Make sure that the address is right, and that nobody stands between; if its root was replaced while this host was away, join again'
   return new LoghopError('EST_UNTRUSTED', sentence, remedy, { cause: error })
 }
 
@@ -123,9 +125,8 @@ function connectChecked(server: EstServer): Promise<TLSSocket> {
       reject(error)
     }
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      // Verdicts of OpenSSL and the name's have codes without "E" and errno.
-      const isVerdict =
-        socket.getProtocol() !== null && error.errno === undefined && !`${error.code}`.startsWith('ERR_SSL') && error.code !== 'ECONNRESET'
+      // Verdicts of OpenSSL have codes of their own, such as CERT_HAS_EXPIRED; all others begin with E, but for that on the name.
+      const isVerdict = error.code === 'ERR_TLS_CERT_ALTNAME_INVALID' || (error.code !== undefined && !error.code.startsWith('E'))
       fail(isVerdict ? untrusted(address, error) : unreachable(address, error))
     })
     socket.once('close', () => fail(unreachable(address, new Error('it closed the connection during the handshake'))))

@@ -4,6 +4,7 @@ import * as https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { LoghopError } from '../../../core/base/errors.ts'
 import { spkiDigest } from '../../../core/identity/bundle.ts'
 import { askEst } from '../../../core/identity/est-client.ts'
 import { join } from '../../../core/identity/join.ts'
@@ -47,6 +48,14 @@ test('askEst() takes no relay for the authority, whatever name it has: it could 
   const error = await t.throwsAsync(asked(server.port), { code: 'EST_UNTRUSTED' })
   t.regex(error.message, /it is the certificate of a relay/)
   t.deepEqual(server.asked, [])
+})
+
+test('askEst() speaks of the clocks where the dates do not fit', async (t) => {
+  const notBefore = new Date(NOW + 86_400_000)
+  const { port } = await standingIn(t, await makeLeaf(issuer, { ...AS_SERVER, uris: [], notBefore }))
+  const error = await t.throwsAsync(asked(port), { code: 'EST_UNTRUSTED', instanceOf: LoghopError })
+  t.regex(error.message, /not yet valid/)
+  t.regex(error.remedy, /Compare the clocks: that of this host says 20/)
 })
 
 test('join() sends no secret to a relay that stands in for the authority', async (t) => {
