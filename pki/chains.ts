@@ -1,7 +1,8 @@
 // Which certificates are handed out together.
 
 import type { X509Certificate } from 'node:crypto'
-import { type AuthorityDirectory, spkiOf } from './directory.ts'
+import { spkiDigest } from '../core/identity/bundle.ts'
+import type { AuthorityDirectory } from './directory.ts'
 import { crossesBelow, liveIssuers, liveRoots, type State } from './state.ts'
 
 /** What stands behind a leaf of that issuer: the issuer, and cross certificates for peers that know an older root only. */
@@ -28,9 +29,5 @@ export function bundleOf(state: State, directory: AuthorityDirectory, nowMs: num
 
 /** SHA-256 of the public keys of the roots in the bundle, hex. */
 export function bundleRoots(state: State, directory: AuthorityDirectory): string[] {
-  return liveRoots(state).map(({ number }) => spkiOf(directory.root(number)))
-}
-
-export function pemOf(certificates: readonly X509Certificate[]): string {
-  return certificates.map((certificate) => certificate.toString()).join('')
+  return liveRoots(state).map(({ number }) => spkiDigest(directory.root(number)))
 }

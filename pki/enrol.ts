@@ -12,7 +12,7 @@ import { type IssueOrder, planLeaf } from './policy.ts'
 import { GRACE_MS } from './revocation.ts'
 import type { EnrolAnswer, EnrolRequest, RenewRequest } from './service.ts'
 import { signPlan } from './signing.ts'
-import { type Invitation, type Issued, newestIssuer, type State } from './state.ts'
+import { type Invitation, type Issued, inviteCommand, newestIssuer, type State } from './state.ts'
 
 /** Ends a decision; becomes the answer, and a line of the journal. */
 export class Refusal extends Error {
@@ -30,8 +30,6 @@ export class Refusal extends Error {
 
 /** Ours: one and a half are due in a life; a host whose answers are all lost asks up to 25 times. */
 const RENEWALS_PER_LIFE = 60
-
-const INVITE = 'Make a new invitation: loghop pki invite'
 
 /** The same work whether or not there is one, so that time tells nothing. */
 function invitationOf(state: State, secret: string): Invitation | undefined {
@@ -95,7 +93,7 @@ function answer({ state, directory }: ActSession, issued: Issued): EnrolAnswer {
   return { kind: 'issued', name: issued.name, chain }
 }
 
-function checkInvitation(invitation: Invitation | undefined, name: string, nowMs: number): Invitation {
+function checkInvitation(state: State, invitation: Invitation | undefined, name: string, nowMs: number): Invitation {
   if (invitation === undefined) {
     throw new Refusal(
       401,
@@ -103,12 +101,17 @@ function checkInvitation(invitation: Invitation | undefined, name: string, nowMs
       'Copy the token again; if it is old, make a new invitation',
     )
   }
+  const again = `Make a new invitation: ${inviteCommand(state, name)}`
   if (!matchesName(invitation.name, name)) {
-    throw new Refusal(403, `Cannot enrol ${name}: the invitation is for ${invitation.name}`, INVITE)
+    throw new Refusal(403, `Cannot enrol ${name}: the invitation is for ${invitation.name}`, again)
   }
-  if (invitation.isVoid) throw new Refusal(403, `Cannot enrol ${name}: it was revoked after it had been invited`, INVITE)
+  if (invitation.isVoid) {
+    const found =
+      invitation.name === name ? 'it was revoked after it had been invited' : `the invitation for ${invitation.name} was revoked`
+    throw new Refusal(403, `Cannot enrol ${name}: ${found}`, again)
+  }
   if (Date.parse(invitation.expires) <= nowMs) {
-    throw new Refusal(403, `Cannot enrol ${name}: the invitation expired on ${dayOf(new Date(invitation.expires))}`, INVITE)
+    throw new Refusal(403, `Cannot enrol ${name}: the invitation expired on ${dayOf(new Date(invitation.expires))}`, again)
   }
   return invitation
 }
@@ -126,7 +129,11 @@ function checkUses(state: State, invitation: Invitation, request: SigningRequest
   if (used.length < invitation.uses) return
   const first = used[0]!
   const sentence = `Cannot enrol ${name}: the invitation was used on ${dayOf(new Date(first.at))} by ${printable(first.by)}, with another key`
-  throw new Refusal(403, sentence, `If that was not you: loghop pki revoke ${first.name}. ${INVITE}`)
+  throw new Refusal(
+    403,
+    sentence,
+    `If that was not you: loghop pki revoke ${first.name}. Make a new invitation: ${inviteCommand(state, name)}`,
+  )
 }
 
 /** Who has a certificate with that name in it, be it an alias, that works or can still be renewed; the authority's own server as well. */
@@ -145,7 +152,7 @@ function checkFree(state: State, invitation: Invitation, request: SigningRequest
   const found =
     holder.name === name && holder.role !== 'authority' ? 'it has a certificate' : `the certificate of ${holder.name} has that name`
   const sentence = `Cannot enrol ${name}: ${found}, and an invitation for ${invitation.name} replaces none`
-  throw new Refusal(403, sentence, `Invite it by its own name: loghop pki invite ${name}`)
+  throw new Refusal(403, sentence, `Invite it by its own name: ${inviteCommand(state, name)}`)
 }
 
 /** @throws {Refusal} @throws {LoghopError} PKI_* when the authority itself cannot */
@@ -154,7 +161,7 @@ export async function enrol(session: ActSession, asked: EnrolRequest): Promise<E
   const name = normaliseName(asked.name)
   if (name === undefined)
     throw new Refusal(400, `Cannot enrol "${printable(asked.name, 80)}": it is no host name`, 'Give the full name of the host')
-  const invitation = checkInvitation(invitationOf(state, asked.secret), name, nowMs)
+  const invitation = checkInvitation(state, invitationOf(state, asked.secret), name, nowMs)
   checkNotBanned(state, name)
   const request = await readRequest(asked.csr)
   checkKey(state, request, name)
@@ -200,7 +207,7 @@ export async function renew(session: ActSession, asked: RenewRequest): Promise<E
   const end = Date.parse(old.notAfter)
   if (end + GRACE_MS <= nowMs) {
     const sentence = `Cannot renew the certificate of ${name}: it expired on ${dayOf(new Date(end))}, and the 30 days of grace are over`
-    throw new Refusal(403, sentence, `Invite the host again: loghop pki invite ${name}`)
+    throw new Refusal(403, sentence, `Invite the host again: ${inviteCommand(state, name)}`)
   }
   checkPace(state, old, nowMs)
   const request = await readRequest(asked.csr)

@@ -7,7 +7,7 @@ import { readRevocationList, signRevocationList } from './crl.ts'
 import { crlFile } from './directory.ts'
 import { BACKDATE_MS, DAY_MS } from './policy.ts'
 import type { RevocationListFile } from './service.ts'
-import { certificatesOf, type Issued, liveIssuers, type State } from './state.ts'
+import { certificatesOf, type Issued, inviteCommand, liveIssuers, type State } from './state.ts'
 
 export const LIST_LIFE_MS = 7 * DAY_MS
 export const LIST_RENEW_MS = 3_600_000
@@ -152,7 +152,11 @@ export async function revoke(session: ActSession, nameOrSerial: string, reasonTe
 export function reset(session: ActSession, nameText: string): string {
   const { name } = findHost(session.state, nameText)
   if (session.state.hosts.get(name)?.banned === undefined) {
-    throw new LoghopError('PKI_UNKNOWN', `Cannot reset ${name}: it is not banned`, `Invite it at once: loghop pki invite ${name}`)
+    throw new LoghopError(
+      'PKI_UNKNOWN',
+      `Cannot reset ${name}: it is not banned`,
+      `Invite it at once: ${inviteCommand(session.state, name)}`,
+    )
   }
   session.append({ act: 'reset', name })
   return name

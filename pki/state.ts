@@ -189,6 +189,13 @@ export function crossesBelow(state: State, root: number): number[] {
   return crosses
 }
 
+/** The command that invites a name, in the role that it has had before. */
+export function inviteCommand(state: State, name: string): string {
+  const last = certificatesOf(state, name).at(-1) ?? [...state.invitations.values()].findLast((one) => one.name === name)
+  const word = name.includes('*') ? `'${name}' --uses N` : name
+  return `loghop pki invite ${word} --role ${last?.role ?? 'ROLE'}`
+}
+
 /** All certificates of a host, oldest first. */
 export function certificatesOf(state: State, name: string): Issued[] {
   return (state.hosts.get(name)?.serials ?? []).map((serial) => state.certificates.get(serial)!)
