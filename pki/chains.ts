@@ -1,8 +1,9 @@
 // Which certificates are handed out together.
 
 import type { X509Certificate } from 'node:crypto'
+import { spkiDigest } from '../core/identity/bundle.ts'
 import type { ActSession } from './act-session.ts'
-import { type AuthorityDirectory, spkiOf } from './directory.ts'
+import type { AuthorityDirectory } from './directory.ts'
 import { crossesBelow, liveIssuers, liveRoots, newestIssuer, type State } from './state.ts'
 
 /**
@@ -39,9 +40,5 @@ export function bundleOf(state: State, directory: AuthorityDirectory, nowMs: num
 
 /** SHA-256 of the public keys of the roots in the bundle, hex. */
 export function bundleRoots(state: State, directory: AuthorityDirectory): string[] {
-  return liveRoots(state).map(({ number }) => spkiOf(directory.root(number)))
-}
-
-export function pemOf(certificates: readonly X509Certificate[]): string {
-  return certificates.map((certificate) => certificate.toString()).join('')
+  return liveRoots(state).map(({ number }) => spkiDigest(directory.root(number)))
 }

@@ -2,11 +2,12 @@ import { X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { nodeFiles } from '../core/base/files.ts'
+import { pemOf } from '../core/identity/bundle.ts'
 import { CA_FILE, CERT_FILE, KEY_FILE } from '../core/identity/identity.ts'
 import { makeDirectoryOnce } from '../core/identity/new-directory.ts'
 import { certificatesIn } from '../core/identity/pem.ts'
 import type { ActSession } from './act-session.ts'
-import { behindLeaf, bundleRoots, pemOf, signingIssuer, trusted } from './chains.ts'
+import { behindLeaf, bundleRoots, signingIssuer, trusted } from './chains.ts'
 import { SERVER_DIRECTORY } from './directory.ts'
 import { planServer } from './policy.ts'
 import { signPlan } from './signing.ts'
@@ -34,7 +35,7 @@ function isGood(session: ActSession, folder: string, wanted: ReturnType<typeof p
   if (readOptional(path.join(folder, CA_FILE)) !== pemOf(trusted(state, directory, nowMs))) return false
   const serial = state.byDigest.get(leaf.fingerprint256.replaceAll(':', '').toLowerCase())
   const issued = serial === undefined ? undefined : state.certificates.get(serial)
-  if (issued === undefined || issued.issuer !== signingIssuer(session)) return false
+  if (issued === undefined || issued.revoked !== undefined || issued.issuer !== signingIssuer(session)) return false
   if (JSON.stringify([issued.name, ...issued.san]) !== JSON.stringify([wanted.name, ...wanted.san])) return false
   const [start, end] = [Date.parse(issued.notBefore), Date.parse(issued.notAfter)]
   return nowMs >= start && end - nowMs > (end - start) / 3

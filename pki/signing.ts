@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto'
+import { spkiDigest } from '../core/identity/bundle.ts'
 import type { ActSession } from './act-session.ts'
 import type { IssueAct, NewAct } from './acts.ts'
 import { signingIssuer } from './chains.ts'
-import { spkiOf } from './directory.ts'
 import type { LeafPlan } from './policy.ts'
 import { type PublicKey, signLeaf } from './x509.ts'
 
@@ -40,7 +40,7 @@ export async function signPlan(
       notAfter: certificate.validToDate.toISOString(),
       lifeSeconds: plan.lifeMs / 1000,
       sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-      spki: spkiOf(certificate),
+      spki: spkiDigest(certificate),
       keyKind: certificate.publicKey.asymmetricKeyType === 'rsa' ? 'RSA' : 'EC',
       certificate: certificate.raw.toString('base64'),
       ...how,

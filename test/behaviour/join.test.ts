@@ -1,6 +1,7 @@
 // From a token to a running daemon, between real processes; each refusal shows its message, and that nothing was installed.
 
 import * as fs from 'node:fs'
+import * as net from 'node:net'
 import * as path from 'node:path'
 import * as tls from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
@@ -182,4 +183,31 @@ test.serial('a certificate of another time is not installed: the clock of the au
   t.is(code, 1)
   t.regex(stderr, /its certificate is valid from \S+ to \S+, the clock here says \S+\n {2}Set the clock that is wrong, here or there\n$/)
   t.false(fs.existsSync(path.join(site.identity('agent'), 'cert.pem')))
+})
+
+test.serial('the token of a join under way is not in the list of processes', async (t) => {
+  const site = await Site.make(t)
+  // Takes connections, and says nothing: the join waits.
+  const silent = net.createServer()
+  await new Promise<void>((resolve) => silent.listen(0, 'localhost', resolve))
+  t.teardown(() => silent.close())
+  const dialled = new Promise<net.Socket>((resolve) => silent.once('connection', resolve))
+  const { port } = silent.address() as net.AddressInfo
+  const token = await site.token(AGENT_NAME, 'agent', { server: `localhost:${port}` })
+  const joining = site.join('agent', token)
+  const socket = await dialled
+  const lines = fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((process) => {
+      try {
+        return fs.readFileSync(`/proc/${process}/cmdline`, 'utf8')
+      } catch {
+        return ''
+      }
+    })
+  t.true(lines.some((line) => line.includes('loghop agent join')))
+  t.false(lines.some((line) => line.includes(token)))
+  socket.destroy()
+  t.is((await joining).code, 1)
 })

@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test from 'ava'
-import { revocationListsPem } from '../../pki/crl.ts'
+import { listPem } from '../../core/identity/revocation.ts'
 import { liveThrough } from '../support/years.ts'
 import { MadeAuthority } from '../unit/pki/requests.ts'
 
@@ -20,7 +20,13 @@ test('openssl verify -crl_check believes every certificate of eleven years at it
   }
   const pem = (certificates: readonly Buffer[]) => certificates.map((der) => new X509Certificate(der).toString()).join('')
   const verify = (chain: readonly Buffer[], root: X509Certificate): string => {
-    const lists = put('crl.pem', revocationListsPem(made.authority.revocationLists().map(({ der }) => der)))
+    const lists = put(
+      'crl.pem',
+      made.authority
+        .revocationLists()
+        .map(({ der }) => listPem(der))
+        .join(''),
+    )
     const at = ['-attime', String(Math.floor(made.nowMs / 1000)), '-x509_strict', '-crl_check', '-purpose', 'sslclient']
     const files = ['-CAfile', put('ca.pem', root.toString()), '-untrusted', put('chain.pem', pem(chain.slice(1))), '-CRLfile', lists]
     const { stdout, stderr } = spawnSync('openssl', ['verify', ...at, ...files, put('leaf.pem', pem(chain.slice(0, 1)))], {

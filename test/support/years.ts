@@ -1,7 +1,7 @@
 // Years of an authority in seconds: a host that renews every four weeks, issuers that are replaced by themselves, and roots by a person who reads the problems.
 
 import { X509Certificate } from 'node:crypto'
-import { spkiOf } from '../../pki/directory.ts'
+import { spkiDigest } from '../../core/identity/bundle.ts'
 import { revoke } from '../../pki/revocation.ts'
 import { retire, rotateRoot, rotationStatus } from '../../pki/rotation.ts'
 import { DAY_MS } from '../unit/pki/made.ts'
@@ -65,7 +65,7 @@ export async function liveThrough(made: MadeAuthority, days: number, verify: (st
     verify({ day, chain, roots, revoked })
     await authority.seen(
       certificate,
-      roots.map((root) => spkiOf(root)),
+      roots.map((root) => spkiDigest(root)),
       FROM,
     )
     if (rotationStatus(authority.view()).old.length > 0) await authority.act((session) => retire(session, false))

@@ -10,13 +10,17 @@ import { DAY_MS } from './made.ts'
 import { FROM, HOST, MadeAuthority, makeRequest, P256 } from './requests.ts'
 
 const INVITATIONS: readonly [string, Partial<InviteOrder>, RegExp][] = [
-  ['a pattern without a number of uses', { name: '*.example.com' }, /"\*\.example\.com": it is no host name/],
+  [
+    'a pattern without a number of uses',
+    { name: '*.example.com' },
+    /Cannot invite \*\.example\.com for one use: a pattern is for several hosts/,
+  ],
   ['no uses', { uses: 0 }, /Cannot invite for 0 uses: 1 to 10000 are possible/],
   ['too many uses', { uses: 10_001 }, /Cannot invite for 10001 uses/],
   ['half a use', { uses: 1.5 }, /Cannot invite for 1\.5 uses/],
-  ['a moment', { ttlMs: 9999 }, /Cannot invite for 9\.999 s: 10 s to 30 days/],
-  ['ever', { ttlMs: Number.POSITIVE_INFINITY }, /Cannot invite for Infinity s/],
-  ['more than 30 days', { ttlMs: 30 * DAY_MS + 1 }, /10 s to 30 days are possible/],
+  ['a moment', { ttlMs: 9999 }, /Cannot invite for 9999ms: 10s to 30d are possible/],
+  ['ever', { ttlMs: Number.POSITIVE_INFINITY }, /Cannot invite for Infinityms: 10s/],
+  ['more than 30 days', { ttlMs: 30 * DAY_MS + 1 }, /10s to 30d are possible/],
   ['many hosts with the same further name', { name: '*.example.com', uses: 2, san: ['a.example.com'] }, /the same further names/],
   ['a pattern as further name', { san: ['*.example.com'] }, /neither a host name nor an address/],
   ['a role of its own', { role: 'authority' }, /role "authority": the roles are agent and relay/],

@@ -76,7 +76,7 @@ test('29 days after its end a certificate renews, 31 days after it is refused an
   t.is((await ask()).kind, 'issued')
   made.nowMs = ends + 31 * DAY_MS
   const answer = await ask()
-  t.like(answer, { kind: 'refused', status: 403, remedy: `Invite the host again: loghop pki invite ${HOST}` })
+  t.like(answer, { kind: 'refused', status: 403, remedy: `Invite the host again: loghop pki invite ${HOST} --role agent` })
   t.regex(
     answer.kind === 'refused' ? answer.sentence : '',
     /^Cannot renew the certificate of web01\.example\.com: it expired on \S+Z, and the 30 days of grace are over$/,
