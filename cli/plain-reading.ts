@@ -187,7 +187,7 @@ function hasProperty(filter: string, message: PlainMessage, isRsyslog: boolean):
     procid: message.pid,
   }
   const found = fold(values[name] ?? '')
-  const written = (match[4] ?? '').replace(/\\(["\\])/g, '$1')
+  const written = (match[4] ?? '').replace(isRsyslog ? /\\(.)/gs : /\\(["\\])/g, '$1')
   const wanted = fold(written)
   const answers: Readonly<Record<string, () => boolean>> = {
     contains: () => found.includes(wanted),
