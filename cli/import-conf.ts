@@ -73,13 +73,14 @@ export function readConf(text: string, file: string, dialect: Dialect): ConfEntr
       entries.push({ ...place, kind: 'blank' })
       continue
     }
-    const isMarked = dialect === 'freebsd' && /^#[!+:-]/.test(written)
+    const isMarked = dialect === 'freebsd' && /^#[!+:-]/.test(trimmed)
     if (trimmed.startsWith('#') && !isMarked) {
       entries.push({ ...place, kind: 'comment', text: trimmed.slice(1) })
       continue
     }
-    const own = dialect === 'linux' ? written : withoutComment(written)
-    const content = (isMarked ? own.slice(1) : own).trim()
+    const bare = isMarked ? trimmed.slice(1) : trimmed
+    // A property filter may have the sign of comments in its value.
+    const content = dialect === 'linux' || bare.startsWith(':') ? bare : withoutComment(bare).trim()
     const include = INCLUDE_CALL.exec(content)?.[1] ?? /^(?:\$IncludeConfig|include)\s+(\S+)$/.exec(content)?.[1]
     if (include !== undefined) {
       entries.push({ ...place, kind: 'include', path: include })
@@ -158,7 +159,11 @@ function readBlock(content: string, dialect: Dialect, block: Block): string | un
   }
   const isProgram = content.startsWith('!')
   const isDoubled = dialect === 'openbsd' && /^(!!|\+\+)/.test(content)
-  const rest = content.slice(isDoubled ? 2 : 1).trim()
+  // What stands behind the names is not read.
+  const rest = content
+    .slice(isDoubled ? 2 : 1)
+    .trim()
+    .split(/\s/, 1)[0]!
   const key = isProgram ? 'program' : 'host'
   if (dialect === 'openbsd') block.isQuick = isDoubled
   if (rest === '' || rest === EVERYONE) {

@@ -52,17 +52,17 @@ export function readPlain(text: string, dialect: Dialect): PlainLine[] {
       heldLine = number
       continue
     }
-    if (dialect === 'freebsd' && /^#[!:+-]/.test(line)) line = line.slice(1)
     line = line.trim()
+    if (dialect === 'freebsd' && /^#[!:+-]/.test(line)) line = line.slice(1)
     if (line === '' || line.startsWith('#')) continue
-    if (dialect !== 'linux') line = line.replace(/(?<!\\)#.*$/, '').trim()
+    if (dialect !== 'linux' && !line.startsWith(':')) line = line.replace(/(?<!\\)#.*$/, '').trim()
     const sign = line[0]!
     if (sign === '!') {
       isQuick = line.startsWith('!!')
-      program = line.replace(/^!!?\s*/, '')
+      program = firstWord(line.replace(/^!!?\s*/, ''))
     } else if (sign === '+' || sign === '-') {
       if (sign === '+') isQuick = line.startsWith('++')
-      host = (sign === '-' ? '-' : '') + line.replace(/^(\+\+?|-)\s*/, '')
+      host = (sign === '-' ? '-' : '') + firstWord(line.replace(/^(\+\+?|-)\s*/, ''))
     } else if (sign === ':' && dialect === 'freebsd') property = line.slice(1).trim()
     else {
       const one = readLine(line, dialect, found.at(-1))
@@ -82,6 +82,10 @@ export function readPlain(text: string, dialect: Dialect): PlainLine[] {
     }
   }
   return found
+}
+
+function firstWord(text: string): string {
+  return text.split(/\s/, 1)[0]!
 }
 
 function readLine(
@@ -187,7 +191,7 @@ function hasProperty(filter: string, message: PlainMessage, isRsyslog: boolean):
     procid: message.pid,
   }
   const found = fold(values[name] ?? '')
-  const written = (match[4] ?? '').replace(/\\(["\\])/g, '$1')
+  const written = (match[4] ?? '').replace(/\\(.)/gs, '$1')
   const wanted = fold(written)
   const answers: Readonly<Record<string, () => boolean>> = {
     contains: () => found.includes(wanted),

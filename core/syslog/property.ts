@@ -78,7 +78,8 @@ export function readProperty(text: string, dialect: Dialect): PropertyResult {
   if (!operations.includes(operation)) return unknown('operation', operationWritten, operations)
   if (operation === 'isempty' ? quoted !== undefined : quoted === undefined)
     return { kind: 'malformed', reason: operation === 'isempty' ? 'a value behind isempty' : 'no value in quotes' }
-  const wanted = (quoted ?? '').replace(/\\(["\\])/g, '$1')
+  // Both take a backslash from before anything, so that an expression needs two where it means one.
+  const wanted = (quoted ?? '').replace(/\\(.)/gs, '$1')
   const test = testOf(operation, wanted, isCaseless)
   if ('reason' in test) return { kind: 'malformed', reason: test.reason }
   const value = PROPERTIES[name]!

@@ -5,6 +5,7 @@ import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { compileRule, RuleList } from '../../core/pipeline/rules.ts'
 import { lineFormat } from '../../core/syslog/line-format.ts'
 import { MessageFields, messageContext } from '../../core/syslog/message-fields.ts'
 import { FACILITIES, SEVERITIES } from '../../core/syslog/priority.ts'
@@ -87,13 +88,14 @@ async function written(
   kind: Kind,
   messages: readonly string[],
   mark = (at: number) => `number ${at}.`,
+  selectors: readonly string[] = SELECTORS,
 ): Promise<string[][] | undefined> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'loghop-syslogd-'))
   t.teardown(() => fs.rmSync(directory, { recursive: true }))
   const program = kind.program(t, directory)
   if (program === undefined) return undefined
   fs.mkdirSync(path.join(directory, 'empty'))
-  const files = [...SELECTORS, '*.*'].map((select, at) => ({ select, file: path.join(directory, `log-${at}`) }))
+  const files = [...selectors, '*.*'].map((select, at) => ({ select, file: path.join(directory, `log-${at}`) }))
   const socket = path.join(directory, 'log')
   const configuration = path.join(directory, 'conf')
   for (const { file } of files) fs.writeFileSync(file, '')
@@ -164,5 +166,49 @@ test('rsyslogd writes a line byte for byte as the format bsd', async (t) => {
     found.at(-1)!.filter((line) => line.includes('number ')),
     expected,
   )
+  return undefined
+})
+
+const PROPERTIES = [
+  ':msg, contains, "root"',
+  ':msg, !contains, "root"',
+  ':msg, startswith, " number 1"',
+  ':msg, startswith, "number 1"',
+  ':msg, isequal, " number 2. su"',
+  ':msg, regex, "number [0-9]\\. \\(root\\|su\\)$"',
+  ':msg, regex, "number [0-9]\\\\. \\\\(root\\\\|su\\\\)$"',
+  ':msg, ereregex, "x \\\\(root\\\\|su\\\\)$"',
+  ':msg, regex, "a+b"',
+  ':msg, ereregex, "(root|su)$"',
+  ':programname, isequal, "cron"',
+  ':programname, startswith, "cr"',
+  ':syslogtag, isequal, "sshd[7]:"',
+  ':syslogfacility-text, isequal, "mail"',
+  ':syslogseverity, isequal, "3"',
+  ':pri-text, startswith, "auth.er"',
+] as const
+
+test('rsyslogd takes messages by their properties as we do', async (t) => {
+  const kind = KINDS[0]!
+  const rest = ['root', 'root here', 'su', 'a+b', 'aab', 'x (root|su)']
+  const messages = [13, 19, 35].flatMap((pri) => ['sshd[7]', 'cron', 'crond[1]'].flatMap((tag) => rest.map((text) => ({ pri, tag, text }))))
+  const found = await written(
+    t,
+    kind,
+    messages.map(({ pri, tag, text }, at) => `<${pri}>Nov 23 02:50:00 ${tag}: number ${at}. ${text}`),
+    undefined,
+    PROPERTIES,
+  )
+  if (found === undefined) return t.fail()
+  for (const [at, property] of PROPERTIES.entries()) {
+    const rules = new RuleList([compileRule({ when: { property } }, 1, [0])])
+    const expected = messages.flatMap(({ pri, tag, text }, index) => {
+      const [, app, pid] = /^(\w+)(?:\[(\d+)\])?$/.exec(tag)!
+      const bytes = Buffer.from(`<${pri}>1 2026-11-23T02:50:00Z h ${app} ${pid ?? '-'} - - number ${index}. ${text}`)
+      return rules.route(bytes, 0, bytes.length, messageContext({ host: os.hostname() })) === 1 ? [index] : []
+    })
+    const taken = found[at]!.flatMap((line) => /number (\d+)\./.exec(line)?.slice(1).map(Number) ?? [])
+    t.deepEqual(taken, expected, property)
+  }
   return undefined
 })

@@ -112,6 +112,15 @@ for (const [what, dialect, text, expected] of [
     ],
   ],
   [
+    'a sign of comments that is none',
+    'freebsd',
+    ' #!ppp on line 1\n*.* /a\\#b # c\n!*\n:msg, contains, "#1"\n*.* /b',
+    [
+      '- { name: "c:2", select: "*.*", program: "ppp", to: "/a#b", format: bsd }',
+      '- { name: "c:5", select: "*.*", dialect: freebsd, when: { property: "msg, contains, \\"#1\\"" }, to: /b, format: bsd }',
+    ],
+  ],
+  [
     'a block that cannot be read is closed',
     'freebsd',
     '!a,,b\n*.* /a\n!*\n*.* /b',

@@ -154,5 +154,15 @@ test('an explanation says of each rule whether it matches and why, and where the
 test('marks are chosen by a table of their own', (t) => {
   const result = compileSelector('mark.info', 'freebsd')
   t.is(result.kind === 'selector' ? result.selector.markBits : -1, 0x7f)
-  t.is(compileRule({ select: 'mark.info' }, 1, []).markBits, 0x7f)
+  const list = listOf([
+    { select: 'mark.info' },
+    { select: '*.*', dialect: 'freebsd' },
+    { program: 'x' },
+    { select: 'mark.*', stop: true },
+    {},
+  ])
+  t.is(list.routeMark(6), 2)
+  t.deepEqual([...list.hits], [0, 3])
+  t.is(list.routeMark(7), 1)
+  t.deepEqual([...list.hits], [3])
 })

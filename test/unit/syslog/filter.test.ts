@@ -91,6 +91,8 @@ test("FreeBSD's msg begins behind the space, and its operations may ignore case"
   t.true(passes({ property: 'msg, startswith, "Failed"' }, SSHD, CONTEXT, 'freebsd'))
   t.true(passes({ property: 'msg, !icase_contains, "DENIED"' }, SSHD, CONTEXT, 'freebsd'))
   t.true(passes({ property: 'source, icase_ereregex, "^WEB"' }, SSHD, CONTEXT, 'freebsd'))
+  t.true(passes({ property: 'hostname, ereregex, "site1\\\\.example\\\\.com$"' }, SSHD, CONTEXT, 'freebsd'))
+  t.false(passes({ property: 'hostname, ereregex, "web01\\\\.com$"' }, SSHD, CONTEXT, 'freebsd'))
 })
 
 test('@ is the host itself, and the answer follows the context', (t) => {
