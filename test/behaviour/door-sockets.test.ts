@@ -6,6 +6,7 @@ import * as net from 'node:net'
 import * as os from 'node:os'
 import test from 'ava'
 import { Chain, linesOf } from '../support/chain.ts'
+import { loghop } from '../support/daemon.ts'
 import { DEVICE, fileOf, openDoor, say, sayTls, statusOf } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
 import { makeIdentity } from '../support/identities.ts'
@@ -116,4 +117,18 @@ onLinux('a unix listener has the mode that it was given from its first moment, w
   const socket = chain.place('stream')
   await openDoor(chain, { unix: socket, mode: '0620', name: 'here.example.com' }, { tcp: '127.0.0.1:0' })
   t.is(fs.statSync(socket).mode & 0o777, 0o620)
+})
+
+test.serial('relay check tells which listeners believe any name, and whose', async (t) => {
+  const chain = await Chain.make(t)
+  chain.relayOptions['listeners'] = [
+    { tls: '127.0.0.1:0', clients: { names: ['*'] }, speaks_for: ['*'] },
+    { udp: '127.0.0.1:0', speaks_for: ['*'] },
+    { tcp: '127.0.0.1:0', speaks_for: ['*.example.com'] },
+  ]
+  const { code, stdout } = await loghop('relay', 'check', '--config', chain.relayConfig)
+  t.is(code, 0)
+  t.is(stdout.match(/speaks_for has "\*"/g)?.length, 2)
+  t.regex(stdout, /every client whose certificate says nothing of roles may send messages under the name of any host/)
+  t.regex(stdout, /every program of this host may send messages under the name of any host/)
 })
