@@ -100,17 +100,17 @@ export class TextLineFormatter {
     return to + 1
   }
 
-  /** Whether the HOSTNAME at `start..end` claims another host than the origin: neither its name nor the first labels of it, and not nothing. */
+  /** Whether the HOSTNAME at `start..end` claims another host than the origin: neither its name nor the first labels of it, in any case, and not nothing. */
   #isClaim(start: number, end: number): boolean {
     const memory = this.#memory
     const host = this.#host
-    const length = end - start
-    if (length === 1 && memory[start] === DASH) return false
+    if (end - start === 1 && memory[start] === DASH) return false
+    // A dot at the end is the root of all names.
+    const length = end - start > 1 && memory[end - 1] === DOT ? end - start - 1 : end - start
     // The origin stands behind a space.
     if (length + 1 > host.length || (length + 1 < host.length && host[length + 1] !== DOT)) return true
     for (let index = 0; index < length; index++) {
-      const byte = memory[start + index]!
-      if ((byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte) !== host[index + 1]) return true
+      if (lowerCase(memory[start + index]!) !== lowerCase(host[index + 1]!)) return true
     }
     return false
   }
@@ -171,4 +171,8 @@ export class TextLineFormatter {
     }
     return (odd & 0x80808080) === 0
   }
+}
+
+function lowerCase(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
 }

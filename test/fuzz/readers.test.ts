@@ -1,4 +1,5 @@
-// Everything that reads what others have sent, fed with what nobody would send. A short box of time; LOGHOP_LONG=1 for a long one.
+// Everything that reads what others have sent, fed with what nobody would send. A short box of time, ten minutes each for what strangers reach first in the
+// long runs; there the memory must stay flat too.
 
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
@@ -11,21 +12,47 @@ import { ReceiveBuffer } from '../../core/transport/receive-buffer.ts'
 import { nextRelpFrame, readOffers, readResponse, relpFrame } from '../../core/transport/relp.ts'
 import { SyslogDeframer, type SyslogFraming } from '../../core/transport/syslog-framing.ts'
 import { Completer, lineOf } from '../support/completed.ts'
+import { effort } from '../support/effort.ts'
 import { runSeed } from '../support/random.ts'
 import { recordOf } from '../support/records.ts'
 
-const BOX_MS = process.env['LOGHOP_LONG'] === '1' ? 60_000 : 700
+const BOX_MS = effort({ quick: 700, ci: 5000, long: 60_000 })
+/** For RELP and the PROXY header. */
+const STRANGERS_BOX_MS = effort({ quick: 700, ci: 5000, long: 600_000 })
+/** Longer than any box lasts. */
+const RUNS = 1_000_000_000
+const GROWTH_LIMIT_BYTES = 32 << 20
 const SEED = runSeed()
 
-function box<T>(t: ExecutionContext, arbitrary: fc.Arbitrary<T>, check: (value: T) => void): void {
+function usedBytes(): number {
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+function box<T>(t: ExecutionContext, arbitrary: fc.Arbitrary<T>, check: (value: T) => void, boxMs = BOX_MS): void {
   t.log(`LOGHOP_SEED=${SEED}`)
-  fc.assert(fc.property(arbitrary, check), {
+  const startedMs = performance.now()
+  // What is in use after each tenth of the time, at its least: what the collector has not taken yet is no growth.
+  const least: number[] = []
+  let runs = 0
+  const watched = (value: T): void => {
+    check(value)
+    if (++runs % 1000 !== 0) return
+    const tenth = Math.min(9, Math.floor(((performance.now() - startedMs) / boxMs) * 10))
+    least[tenth] = Math.min(least[tenth] ?? Number.POSITIVE_INFINITY, usedBytes())
+  }
+  fc.assert(fc.property(arbitrary, watched), {
     seed: SEED,
-    numRuns: 1_000_000,
-    interruptAfterTimeLimit: BOX_MS,
+    numRuns: RUNS,
+    interruptAfterTimeLimit: boxMs,
     markInterruptAsFailure: false,
   })
-  t.pass()
+  const [early = 0, late = 0] = [least[1], least[9]]
+  t.log(
+    `${runs} runs in ${Math.round((performance.now() - startedMs) / 1000)} s, ${(late / 2 ** 20).toFixed(1)} MiB in use, ${((late - early) / 2 ** 20).toFixed(1)} more than at first`,
+  )
+  if (boxMs >= 60_000) t.true(late - early < GROWTH_LIMIT_BYTES, `${late - early} bytes more`)
+  else t.pass()
 }
 
 /** Bytes of a format with some of them changed, cut out, doubled or put elsewhere. */
@@ -69,23 +96,30 @@ const MESSAGES = [
 ].map((text) => Buffer.from(text))
 
 test('RELP frames', (t) => {
-  box(t, fc.oneof(any, bent(RELP), bent([Buffer.concat(RELP)])), (bytes) => {
-    for (let at = 0; at < bytes.length; ) {
-      const frame = nextRelpFrame(bytes, at, bytes.length, (command) => (command === 'syslog' ? 100 : command === 'open' ? 200 : undefined))
-      if (frame.kind === 'malformed') return
-      if (frame.kind === 'need-more') {
-        if (frame.bytes <= bytes.length - at || frame.bytes > 300)
-          throw new Error(`${bytes.length - at} are there, ${frame.bytes} are asked for`)
-        return
+  box(
+    t,
+    fc.oneof(any, bent(RELP), bent([Buffer.concat(RELP)])),
+    (bytes) => {
+      for (let at = 0; at < bytes.length; ) {
+        const frame = nextRelpFrame(bytes, at, bytes.length, (command) =>
+          command === 'syslog' ? 100 : command === 'open' ? 200 : undefined,
+        )
+        if (frame.kind === 'malformed') return
+        if (frame.kind === 'need-more') {
+          if (frame.bytes <= bytes.length - at || frame.bytes > 300)
+            throw new Error(`${bytes.length - at} are there, ${frame.bytes} are asked for`)
+          return
+        }
+        if (frame.next <= at || frame.next > bytes.length || frame.end - frame.start > 200 || frame.end >= frame.next)
+          throw new Error(JSON.stringify(frame))
+        const data = bytes.toString('utf8', frame.start, frame.end)
+        readOffers(data)
+        readResponse(data)
+        at = frame.next
       }
-      if (frame.next <= at || frame.next > bytes.length || frame.end - frame.start > 200 || frame.end >= frame.next)
-        throw new Error(JSON.stringify(frame))
-      const data = bytes.toString('utf8', frame.start, frame.end)
-      readOffers(data)
-      readResponse(data)
-      at = frame.next
-    }
-  })
+    },
+    STRANGERS_BOX_MS,
+  )
 })
 
 test('RELP frames in random pieces', (t) => {
@@ -93,39 +127,44 @@ test('RELP frames in random pieces', (t) => {
     fc.array(fc.oneof(fc.constantFrom(...RELP), bent(RELP)), { maxLength: 6 }),
     fc.array(fc.nat(500), { maxLength: 12 }),
   )
-  box(t, input, ([frames, cuts]) => {
-    const all = Buffer.concat(frames)
-    const read = (chunks: readonly Buffer[]): string => {
-      const received = new ReceiveBuffer()
-      let seen = ''
-      let isOver = false
-      for (const chunk of chunks) {
-        if (isOver) break
-        received.deliver(chunk, (bytes, from, to) => {
-          // A session that has ended reads nothing more, as ours do.
-          if (isOver) return { used: to - from, need: 0 }
-          for (let at = from; at < to; ) {
-            const frame = nextRelpFrame(bytes, at, to, () => 200)
-            if (frame.kind === 'need-more') return { used: at - from, need: frame.bytes }
-            if (frame.kind === 'malformed') {
-              isOver = true
-              return { used: to - from, need: 0 }
+  box(
+    t,
+    input,
+    ([frames, cuts]) => {
+      const all = Buffer.concat(frames)
+      const read = (chunks: readonly Buffer[]): string => {
+        const received = new ReceiveBuffer()
+        let seen = ''
+        let isOver = false
+        for (const chunk of chunks) {
+          if (isOver) break
+          received.deliver(chunk, (bytes, from, to) => {
+            // A session that has ended reads nothing more, as ours do.
+            if (isOver) return { used: to - from, need: 0 }
+            for (let at = from; at < to; ) {
+              const frame = nextRelpFrame(bytes, at, to, () => 200)
+              if (frame.kind === 'need-more') return { used: at - from, need: frame.bytes }
+              if (frame.kind === 'malformed') {
+                isOver = true
+                return { used: to - from, need: 0 }
+              }
+              seen += `${frame.txnr} ${frame.command} ${bytes.toString('latin1', frame.start, frame.end)}|`
+              at = frame.next
             }
-            seen += `${frame.txnr} ${frame.command} ${bytes.toString('latin1', frame.start, frame.end)}|`
-            at = frame.next
-          }
-          return { used: to - from, need: 0 }
-        })
-        if (received.held > 300) throw new Error(`${received.held} bytes are held`)
+            return { used: to - from, need: 0 }
+          })
+          if (received.held > 300) throw new Error(`${received.held} bytes are held`)
+        }
+        return seen
       }
-      return seen
-    }
-    const places = [0, ...cuts.map((cut) => Math.min(cut, all.length)), all.length].sort((a, b) => a - b)
-    const chunks = places.slice(1).map((place, index) => all.subarray(places[index], place))
-    const whole = read([all])
-    const pieces = read(chunks.filter((chunk) => chunk.length > 0))
-    if (whole !== pieces) throw new Error(`${JSON.stringify(pieces)} is not ${JSON.stringify(whole)}`)
-  })
+      const places = [0, ...cuts.map((cut) => Math.min(cut, all.length)), all.length].sort((a, b) => a - b)
+      const chunks = places.slice(1).map((place, index) => all.subarray(places[index], place))
+      const whole = read([all])
+      const pieces = read(chunks.filter((chunk) => chunk.length > 0))
+      if (whole !== pieces) throw new Error(`${JSON.stringify(pieces)} is not ${JSON.stringify(whole)}`)
+    },
+    STRANGERS_BOX_MS,
+  )
 })
 
 test('records', (t) => {
@@ -216,18 +255,23 @@ test('first bytes and PROXY headers: an answer never changes with what follows, 
     'GET / ',
     '12 <3>',
   ].map((text) => Buffer.from(text, 'latin1'))
-  box(t, fc.oneof(any, bent(seeds)), (bytes) => {
-    let told = ''
-    let header = ''
-    for (let end = 0; end <= bytes.length; end++) {
-      const first = readFirstBytes(bytes, 0, end)
-      if (told !== '' && JSON.stringify(first) !== told) throw new Error(`${told} became ${JSON.stringify(first)}`)
-      if (first.kind !== 'need-more') told = JSON.stringify(first)
-      else if (end >= FIRST_BYTES_LIMIT) throw new Error('no answer')
-      const proxy = readProxyHeader(bytes.subarray(0, end))
-      if (header !== '' && JSON.stringify(proxy) !== header) throw new Error(`${header} became ${JSON.stringify(proxy)}`)
-      if (proxy.kind !== 'need-more') header = JSON.stringify(proxy)
-      else if (end >= PROXY_LIMIT_BYTES) throw new Error('no answer')
-    }
-  })
+  box(
+    t,
+    fc.oneof(any, bent(seeds)),
+    (bytes) => {
+      let told = ''
+      let header = ''
+      for (let end = 0; end <= bytes.length; end++) {
+        const first = readFirstBytes(bytes, 0, end)
+        if (told !== '' && JSON.stringify(first) !== told) throw new Error(`${told} became ${JSON.stringify(first)}`)
+        if (first.kind !== 'need-more') told = JSON.stringify(first)
+        else if (end >= FIRST_BYTES_LIMIT) throw new Error('no answer')
+        const proxy = readProxyHeader(bytes.subarray(0, end))
+        if (header !== '' && JSON.stringify(proxy) !== header) throw new Error(`${header} became ${JSON.stringify(proxy)}`)
+        if (proxy.kind !== 'need-more') header = JSON.stringify(proxy)
+        else if (end >= PROXY_LIMIT_BYTES) throw new Error('no answer')
+      }
+    },
+    STRANGERS_BOX_MS,
+  )
 })

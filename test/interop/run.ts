@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { findSyslogNg } from '../support/syslog-ng.ts'
 
 interface Needed {
   readonly program: string
@@ -10,6 +11,8 @@ interface Needed {
   readonly package: string
   /** Another file that must be there too, such as a plugin of the program. */
   readonly file?: string
+  /** How it is found, where it is not installed. */
+  readonly find?: () => unknown
 }
 
 const PLUGINS = '/usr/lib/x86_64-linux-gnu/rsyslog'
@@ -44,6 +47,11 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'openssl', package: 'openssl' },
     { program: 'systemd-socket-activate', package: 'systemd' },
   ],
+  'syslog-ng.test.ts': [
+    { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
+    { program: 'logger', package: 'bsdutils' },
+  ],
+  'tls-conduct.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
@@ -63,6 +71,7 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
 }
 
 function has(needed: Needed): boolean {
+  if (needed.find !== undefined) return needed.find() !== undefined
   const path = `${process.env['PATH']}:/usr/sbin:/sbin`
   const isFound = path.split(':').some((directory) => fs.existsSync(`${directory}/${needed.program}`))
   return isFound && (needed.file === undefined || fs.existsSync(needed.file))
@@ -78,7 +87,7 @@ function install(packages: readonly string[]): void {
 const missing = new Set(
   Object.values(SUITES)
     .flat()
-    .filter((needed) => !has(needed))
+    .filter((needed) => needed.find === undefined && !has(needed))
     .map((needed) => needed.package),
 )
 install([...missing])
