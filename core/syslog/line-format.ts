@@ -1,6 +1,7 @@
 // How a message becomes a line, by name: rfc3339, bsd, rfc5424, json, or a template of macros. Each line ends in LF and has no other.
 
 import { nearest } from '../base/nearest.ts'
+import { isClaim } from './claim.ts'
 import { ESCAPE_GROWTH, escapeText } from './escape.ts'
 import { jsonLine } from './json-line.ts'
 import { MacroRange, MacroReader, type MacroSource } from './macro-values.ts'
@@ -14,6 +15,7 @@ export type FormatName = (typeof FORMATS)[number]
 const LF = 0x0a
 const DASH = 0x2d
 const SPACE = 0x20
+const SLASH = 0x2f
 
 /** Writes lines of one format. */
 export interface LineFormat {
@@ -94,7 +96,12 @@ const rfc3339: LineFormat['write'] = (message, context, target, out) => {
   const { bytes, start, end } = message
   if (out + room(end - start) + context.host.length * 3 + 16 > target.length) return -1
   let to = message.isParsed ? copy(message, message.timeStart, message.timeEnd, target, out) : text(target, out, '-')
-  to = text(target, to, ` ${context.host} `)
+  to = text(target, to, ` ${context.host}`)
+  if (message.isParsed && isClaim(bytes, message.hostStart, message.hostEnd, Buffer.from(context.host, 'latin1'), 0)) {
+    target[to++] = SLASH
+    to = copy(message, message.hostStart, message.hostEnd, target, to)
+  }
+  target[to++] = SPACE
   if (!message.isParsed) return ended(target, escapeText(bytes, start, end, target, to, true))
   to = tag(message, target, to)
   return ended(target, escapeText(bytes, message.textStart, end, target, to, true))

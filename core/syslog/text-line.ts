@@ -4,11 +4,11 @@
 //   2026-11-23T02:50:00.123456+00:00 web01/db01 sshd[1234]: text
 // Hot: bench/micro/text-line.ts. The bytes of a line depend on the message and the origin alone, so that writing it again gives the same.
 
+import { isClaim } from './claim.ts'
 import { escapeText } from './escape.ts'
 
 const SPACE = 0x20
 const DASH = 0x2d
-const DOT = 0x2e
 const SLASH = 0x2f
 const HASH = 0x23
 const LF = 0x0a
@@ -74,7 +74,7 @@ export class TextLineFormatter {
     if (isWhole) memory[to++] = DASH
     const host = this.#host
     for (let index = 0; index < host.length; index++) memory[to++] = host[index]!
-    if (!isWhole && this.#isClaim(timeEnd + 1, hostEnd)) {
+    if (!isWhole && isClaim(memory, timeEnd + 1, hostEnd, host, 1)) {
       memory[to++] = SLASH
       for (let index = timeEnd + 1; index < hostEnd; index++) memory[to++] = memory[index]!
     }
@@ -98,21 +98,6 @@ export class TextLineFormatter {
     }
     memory[to] = LF
     return to + 1
-  }
-
-  /** Whether the HOSTNAME at `start..end` claims another host than the origin: neither its name nor the first labels of it, in any case, and not nothing. */
-  #isClaim(start: number, end: number): boolean {
-    const memory = this.#memory
-    const host = this.#host
-    if (end - start === 1 && memory[start] === DASH) return false
-    // A dot at the end is the root of all names.
-    const length = end - start > 1 && memory[end - 1] === DOT ? end - start - 1 : end - start
-    // The origin stands behind a space.
-    if (length + 1 > host.length || (length + 1 < host.length && host[length + 1] !== DOT)) return true
-    for (let index = 0; index < length; index++) {
-      if (lowerCase(memory[start + index]!) !== lowerCase(host[index + 1]!)) return true
-    }
-    return false
   }
 
   /** The space behind the field of printable ASCII at `start`, or -1; -1 stays -1 through `-1 + 1`, since no field starts at 0. */
@@ -171,8 +156,4 @@ export class TextLineFormatter {
     }
     return (odd & 0x80808080) === 0
   }
-}
-
-function lowerCase(byte: number): number {
-  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
 }
