@@ -27,6 +27,7 @@ const RANKS: Readonly<Record<string, number>> = {
 /** Where each package is at home: the only files that may name it. */
 const HOMES: Readonly<Record<string, RegExp>> = {
   koffi: /^core\/platform\//,
+  re2js: /^core\/syslog\/linear-regex\.ts$/,
   pino: /^core\/base\/log\.ts$/,
   yaml: /^core\/base\/configuration\.ts$/,
   selfsigned: /^core\/identity\/self-signed\.ts$/,
