@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isLoopback } from '../core/base/address.ts'
+import { formatAddress, isLoopback } from '../core/base/address.ts'
 import {
   authorityOption,
   balanceOption,
@@ -15,6 +15,8 @@ import {
 } from '../core/base/daemon-options.ts'
 import { addressOption, modeOption, textOption } from '../core/base/option-kinds.ts'
 import { optionNotes } from '../core/base/option-notes.ts'
+import { localIdentity } from '../core/destinations/local-identity.ts'
+import { LOCAL_ALLOWED, LOCAL_OPTIONS } from '../core/destinations/options.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 import { listenerOption } from './listener-options.ts'
 
@@ -98,8 +100,26 @@ const forwardOption = z
   })
 
 const destinationOption = z
-  .union([filesOption, forwardOption])
-  .register(optionNotes, { allowed: 'a mapping with files (a path) or forward (a list of relays)' })
+  .union([filesOption, forwardOption, ...LOCAL_OPTIONS])
+  .register(optionNotes, { allowed: `a mapping with files (a path), forward (a list of relays), or one of ${LOCAL_ALLOWED}` })
+
+/** What it leads to, which its cursor is named after. */
+function identityOf(destination: z.infer<typeof destinationOption>): string {
+  if ('files' in destination) return `files ${destination.files}`
+  if ('forward' in destination) return `forward ${destination.forward.map(({ address }) => formatAddress(address)).join(',')}`
+  const { kind, identity } = localIdentity(destination)
+  return `${kind} ${identity}`
+}
+
+const destinationsOption = listOption('Where messages go', 'destination', destinationOption).superRefine((destinations, context) => {
+  const seen = new Map<string, number>()
+  for (const [index, destination] of destinations.entries()) {
+    const identity = identityOf(destination)
+    const before = seen.get(identity)
+    if (before === undefined) seen.set(identity, index)
+    else context.addIssue({ code: 'custom', path: [index], message: `the same as destinations[${before}]; choose for both in one select` })
+  }
+})
 
 const passthroughOption = z.strictObject({
   listen: addressOption('Address to listen on', '0.0.0.0:8443 or "[::]:8443"', 0),
@@ -123,7 +143,7 @@ export const relayOptions = z.strictObject({
   spool: spoolOptions(SPOOL_FALLBACK_BYTES),
   listeners: listOption('Where senders connect', 'listener', listenerOption),
   passthrough: passthroughOptions,
-  destinations: listOption('Where messages go', 'destination', destinationOption),
+  destinations: destinationsOption,
   log: logOptions,
   stop_timeout: stopTimeoutOption,
 })
