@@ -28,13 +28,19 @@ export function takesMessages(fd: number): boolean {
 
 /**
  * Closes it without waiting for it, as closing a serial line can for half a minute.
- * @param isStuck what it has not shown is dropped; else it may show that in its own time
+ * @param isStuck what a serial line has not shown is dropped; else it may show that in its own time
  */
 export function closeTerminal(fd: number, isStuck: boolean): void {
-  if (isStuck) {
+  if (isStuck && !isPseudo(fd)) {
     dropOutput(fd)
     fs.closeSync(fd)
   } else fs.close(fd, () => undefined)
+}
+
+/** Closing one of these never waits, and what others have written to it is not ours to drop. */
+function isPseudo(fd: number): boolean {
+  const major = Math.floor(fs.fstatSync(fd).rdev / 256) & 0xfff
+  return process.platform !== 'linux' || (major >= 136 && major <= 143)
 }
 
 /** One text on its way to one terminal. */
