@@ -1,7 +1,7 @@
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
-import type { LineFormat } from './line-format.ts'
+import type { LineMaker } from './line-maker.ts'
 import type { Outlet, OutletEvents } from './outlet.ts'
 import { closeTerminal, openTerminal, type Shown, TerminalWrite, terminalLine } from './terminal.ts'
 
@@ -11,7 +11,7 @@ export class ConsoleOutlet implements Outlet {
   readonly name: string
   readonly guarantee = 'shown if the terminal takes it within a second; what it does not take is counted and passed over'
   readonly retryLimitMs = 10_000
-  readonly #format: LineFormat
+  readonly #format: LineMaker
   readonly #log: Log
   readonly #metrics: Metrics
   #fd = -1
@@ -23,7 +23,7 @@ export class ConsoleOutlet implements Outlet {
   #done = 0
   #notShown = 0
 
-  constructor(path: string, format: LineFormat, log: Log, metrics: Metrics) {
+  constructor(path: string, format: LineMaker, log: Log, metrics: Metrics) {
     this.name = path
     this.#format = format
     this.#log = log

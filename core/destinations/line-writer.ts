@@ -4,7 +4,7 @@
 import * as fs from 'node:fs'
 import { errnoOf } from '../base/errors.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
-import type { LineFormat } from './line-format.ts'
+import type { LineMaker } from './line-maker.ts'
 import type { OutletEvents } from './outlet.ts'
 
 const BUFFER_BYTES = 64 << 10
@@ -15,7 +15,7 @@ const POLL_LIMIT_MS = 100
 
 export interface LineWriterOptions {
   readonly fd: number
-  readonly format: LineFormat
+  readonly format: LineMaker
   /** Bytes that the other side has not read. @throws the error of the connection */
   readonly unread: (fd: number) => number
   /** How long the other side must have lived after reading before it counts. */

@@ -11,7 +11,7 @@ import { ConsoleOutlet } from './console.ts'
 import type { Destination } from './destination.ts'
 import { destinationName } from './destination-name.ts'
 import { DiscardOutlet } from './discard.ts'
-import { FileLineFormat, RawFormat } from './line-format.ts'
+import { FileLines, RawMessages } from './line-maker.ts'
 import { localIdentity } from './local-identity.ts'
 import type { LocalOptions } from './options.ts'
 import type { Outlet } from './outlet.ts'
@@ -34,14 +34,14 @@ export interface LocalWorld {
 }
 
 function outletOf(options: LocalOptions, { log, metrics, clock }: LocalWorld): Outlet {
-  if ('pipe' in options) return new PipeOutlet(options.pipe, new FileLineFormat())
-  if ('program' in options) return new ProgramOutlet(options.program, new FileLineFormat())
-  if ('unix' in options) return new UnixDatagramOutlet(options.unix, new RawFormat(), metrics)
-  if ('unix-stream' in options) return new UnixStreamOutlet(options['unix-stream'], new FileLineFormat())
-  if ('console' in options) return new ConsoleOutlet(options.console, new FileLineFormat(), log, metrics)
+  if ('pipe' in options) return new PipeOutlet(options.pipe, new FileLines())
+  if ('program' in options) return new ProgramOutlet(options.program, new FileLines())
+  if ('unix' in options) return new UnixDatagramOutlet(options.unix, new RawMessages(), metrics)
+  if ('unix-stream' in options) return new UnixStreamOutlet(options['unix-stream'], new FileLines())
+  if ('console' in options) return new ConsoleOutlet(options.console, new FileLines(), log, metrics)
   if ('users' in options) {
     const users = { users: options.users, sessions: SYSTEM_SESSIONS, devices: '/dev' }
-    return new UsersOutlet(users, new FileLineFormat(), metrics, clock)
+    return new UsersOutlet(users, new FileLines(), metrics, clock)
   }
   return new DiscardOutlet()
 }

@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { errnoOf, LoghopError } from '../base/errors.ts'
 import { unreadInPipe } from '../platform/descriptors.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
-import type { LineFormat } from './line-format.ts'
+import type { LineMaker } from './line-maker.ts'
 import { LineWriter } from './line-writer.ts'
 import type { Outlet, OutletEvents } from './outlet.ts'
 
@@ -14,11 +14,11 @@ export class PipeOutlet implements Outlet {
   readonly name: string
   readonly guarantee = 'at least once: what a reader had not read when it went comes again'
   readonly retryLimitMs = 1000
-  readonly #format: LineFormat
+  readonly #format: LineMaker
   #fd = -1
   #writer: LineWriter | undefined
 
-  constructor(path: string, format: LineFormat) {
+  constructor(path: string, format: LineMaker) {
     this.name = path
     this.#format = format
   }

@@ -6,7 +6,7 @@ import { LoghopError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
 import { openPipe, unreadInPipe } from '../platform/descriptors.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
-import type { LineFormat } from './line-format.ts'
+import type { LineMaker } from './line-maker.ts'
 import { LineWriter } from './line-writer.ts'
 import type { Outlet, OutletEvents } from './outlet.ts'
 
@@ -22,7 +22,7 @@ export class ProgramOutlet implements Outlet {
   readonly guarantee = 'at least once: what it read in its last second, and what it had not read, comes again when it ends by itself'
   readonly retryLimitMs = 30_000
   readonly #words: readonly string[]
-  readonly #format: LineFormat
+  readonly #format: LineMaker
   #child: ChildProcess | undefined
   #fd = -1
   #writer: LineWriter | undefined
@@ -31,7 +31,7 @@ export class ProgramOutlet implements Outlet {
   #starts = 0
 
   /** @param command a text for `/bin/sh -c`, or the program and its arguments */
-  constructor(command: string | readonly string[], format: LineFormat) {
+  constructor(command: string | readonly string[], format: LineMaker) {
     this.#words = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
     this.name = typeof command === 'string' ? command : command.join(' ')
     this.#format = format

@@ -18,6 +18,9 @@ const PLAIN_LIMIT_BYTES = 4 << 20
 /** What is known of the messages of one record; `sequence` is set for each message by who walks. */
 export interface RecordContext extends MessageContext {
   sequence: number
+  /** Of the first message that the record stands for, and how many there are. */
+  readonly firstSequence: number
+  readonly count: number
 }
 
 export interface SharedRecord {
@@ -140,6 +143,8 @@ export class SharedRecords {
       localHost: this.#localHost,
       stream: head.stream,
       sequence: 0,
+      firstSequence: head.first + head.skip,
+      count: head.take,
     }
   }
 }

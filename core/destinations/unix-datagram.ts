@@ -2,7 +2,7 @@ import { LoghopError } from '../base/errors.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { closeDescriptor, connectUnix, SOCK_DGRAM, sendOn } from '../platform/descriptors.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
-import type { LineFormat } from './line-format.ts'
+import type { LineMaker } from './line-maker.ts'
 import type { Outlet, OutletEvents } from './outlet.ts'
 
 const POLL_FIRST_MS = 1
@@ -16,7 +16,7 @@ export class UnixDatagramOutlet implements Outlet {
   readonly name: string
   readonly guarantee = 'at most once from the moment it is in the receiver’s queue; very long messages are cut'
   readonly retryLimitMs = 5000
-  readonly #format: LineFormat
+  readonly #format: LineMaker
   readonly #metrics: Metrics
   #fd = -1
   #events: OutletEvents | undefined
@@ -24,7 +24,7 @@ export class UnixDatagramOutlet implements Outlet {
   #pollMs = POLL_FIRST_MS
   #timer: NodeJS.Timeout | undefined
 
-  constructor(path: string, format: LineFormat, metrics: Metrics) {
+  constructor(path: string, format: LineMaker, metrics: Metrics) {
     this.name = path
     this.#format = format
     this.#metrics = metrics

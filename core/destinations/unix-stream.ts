@@ -1,6 +1,6 @@
 import { closeDescriptor, connectUnix, SOCK_STREAM, unreadByPeer } from '../platform/descriptors.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
-import type { LineFormat } from './line-format.ts'
+import type { LineMaker } from './line-maker.ts'
 import { LineWriter } from './line-writer.ts'
 import type { Outlet, OutletEvents } from './outlet.ts'
 
@@ -10,11 +10,11 @@ export class UnixStreamOutlet implements Outlet {
   readonly name: string
   readonly guarantee = 'at least once: what the receiver had not read when it went comes again'
   readonly retryLimitMs = 5000
-  readonly #format: LineFormat
+  readonly #format: LineMaker
   #fd = -1
   #writer: LineWriter | undefined
 
-  constructor(path: string, format: LineFormat) {
+  constructor(path: string, format: LineMaker) {
     this.name = path
     this.#format = format
   }

@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { type LoginSession, readSessions, type SessionPlaces } from '../platform/sessions.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
-import type { LineFormat } from './line-format.ts'
+import type { LineMaker } from './line-maker.ts'
 import type { Outlet, OutletEvents } from './outlet.ts'
 import { closeTerminal, openTerminal, TerminalWrite, takesMessages, terminalLine } from './terminal.ts'
 
@@ -31,7 +31,7 @@ export class UsersOutlet implements Outlet {
   readonly guarantee = 'shown to who is logged in, takes messages (mesg) and has a terminal that is free'
   readonly retryLimitMs = 1000
   readonly #options: UsersOptions
-  readonly #format: LineFormat
+  readonly #format: LineMaker
   readonly #metrics: Metrics
   readonly #clock: Clock
   #events: OutletEvents | undefined
@@ -44,7 +44,7 @@ export class UsersOutlet implements Outlet {
   #shown = 0
   #notShown = 0
 
-  constructor(options: UsersOptions, format: LineFormat, metrics: Metrics, clock: Clock) {
+  constructor(options: UsersOptions, format: LineMaker, metrics: Metrics, clock: Clock) {
     this.#options = options
     this.name = options.users.join(',')
     this.#format = format

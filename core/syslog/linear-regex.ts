@@ -30,8 +30,7 @@ export function compileRegex(pattern: string, flags: string, text = `/${pattern}
   if (pattern.length > REGEX_LIMIT_CHARACTERS) return { kind: 'malformed', reason: `over ${REGEX_LIMIT_CHARACTERS} characters` }
   try {
     const compiled = RE2JS.compile(
-      // A slash needs no escape within text, but people write it as in other languages.
-      pattern.replaceAll('\\/', '/'),
+      pattern,
       [...new Set(flags)].reduce((sum, flag) => sum | FLAGS[flag]!, 0),
     )
     return { kind: 'regex', regex: { text, test: (input) => compiled.test(input) } }

@@ -1,8 +1,7 @@
 // Where the fields of a canonical RFC 5424 message stand in a buffer. One object for all messages of a thread; what is not asked for is not looked for.
 
-import { DASH, GREATER, LESS, SPACE } from './ascii.ts'
+import { BACKSLASH, CLOSE, DASH, GREATER, LESS, OPEN, QUOTE, SPACE } from './ascii.ts'
 import { PRI_DEFAULT, readPri } from './priority.ts'
-import { structuredDataEnd } from './rfc5424.ts'
 
 const FIELD_LIMIT = 1024
 
@@ -95,7 +94,7 @@ export class MessageFields {
     this.idEnd = this.procEnd === -1 ? -1 : this.#fieldEnd(this.idStart)
     if (this.idEnd === -1 || this.idEnd + 1 >= end) return false
     this.dataStart = this.idEnd + 1
-    const dataEnd = structuredDataEnd(bytes, this.dataStart, end)
+    const dataEnd = laxDataEnd(bytes, this.dataStart, end)
     if (dataEnd === -1 || dataEnd > end || (dataEnd < end && bytes[dataEnd] !== SPACE)) return false
     this.dataEnd = dataEnd
     this.textStart = Math.min(dataEnd + 1, end)
@@ -109,6 +108,24 @@ export class MessageFields {
     while (at < limit && bytes[at]! > SPACE && bytes[at]! < 0x7f) at++
     return at > start && at < limit && bytes[at] === SPACE ? at : -1
   }
+}
+
+/** End of STRUCTURED-DATA, or -1. As TextLineFormatter finds it, which lets pass what is malformed within an element, so that all agree where the text begins. */
+function laxDataEnd(bytes: Uint8Array, start: number, end: number): number {
+  if (bytes[start] === DASH) return start + 1
+  let at = start
+  while (at < end && bytes[at] === OPEN) {
+    let isQuoted = false
+    for (at++; at < end; at++) {
+      const byte = bytes[at]
+      if (byte === QUOTE) isQuoted = !isQuoted
+      else if (byte === BACKSLASH && isQuoted) at++
+      else if (byte === CLOSE && !isQuoted) break
+    }
+    if (at >= end) return -1
+    at++
+  }
+  return at > start ? at : -1
 }
 
 /** What is known of a message beside its bytes. The same for all of a batch, so one object serves many messages. */

@@ -7,7 +7,7 @@ export interface ParamPlace {
 }
 
 /**
- * Visits the PARAMs of well-formed STRUCTURED-DATA at `at..end` (RFC 5424 section 6.3). An element without any is visited once with an empty name.
+ * Visits the PARAMs of STRUCTURED-DATA at `at..end` (RFC 5424 section 6.3). An element without any is visited once with an empty name.
  * @param visit gets where SD-ID, PARAM-NAME and the value stand; true ends the walk
  * @returns whether a visit gave true
  */
@@ -28,6 +28,7 @@ export function visitParams(
       while (index < end && bytes[index] !== EQUALS) index++
       const nameEnd = index
       const value = index + 2
+      if (value > end) return false
       index = value
       while (index < end && bytes[index] !== QUOTE) index += isEscape(bytes, index) ? 2 : 1
       if (visit(id, idEnd, name, nameEnd, value, index)) return true

@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
-import { FileLineFormat } from '../../../core/destinations/line-format.ts'
+import { FileLines } from '../../../core/destinations/line-maker.ts'
 import { PipeOutlet } from '../../../core/destinations/pipe.ts'
 import { eventually } from '../../support/eventually.ts'
 import { drained, linesIn, linesOf, messagesOf, OutletWorld } from './outlet-world.ts'
@@ -27,7 +27,7 @@ test('a pipe without a reader takes nothing, says so, and gives everything to th
   const world = new OutletWorld(t)
   const pipe = pipeIn(world)
   await world.store(messagesOf(5000))
-  const destination = world.start(new PipeOutlet(pipe, new FileLineFormat()))
+  const destination = world.start(new PipeOutlet(pipe, new FileLines()))
   await eventually('the trouble', () => world.told('destination-failed').find((text) => text.includes('Nobody reads the pipe')))
   t.is(destination.status()['state'], 'waiting')
   t.is(destination.status()['delivered'], 0)
@@ -46,7 +46,7 @@ test('a reader that stops reading blocks nobody: its cursor waits with what it h
   // Not read: the pipe fills up.
   const fd = fs.openSync(pipe, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
   t.teardown(() => fs.closeSync(fd))
-  const destination = world.start(new PipeOutlet(pipe, new FileLineFormat()))
+  const destination = world.start(new PipeOutlet(pipe, new FileLines()))
   for (let from = 0; from < 20_000; from += 1000) await world.store(messagesOf(1000, from))
   let largestPauseMs = 0
   for (let turn = 0, lastMs = performance.now(); turn < 50; turn++) {
@@ -74,7 +74,7 @@ test('a reader that stops reading blocks nobody: its cursor waits with what it h
 test('readers that are killed again and again: every line comes to one of them, and each starts with a whole line', async (t) => {
   const world = new OutletWorld(t)
   const pipe = pipeIn(world)
-  const destination = world.start(new PipeOutlet(pipe, new FileLineFormat()))
+  const destination = world.start(new PipeOutlet(pipe, new FileLines()))
   const lengthy = messagesOf(30_000).map((message) => `${message} ${'x'.repeat(Number(message.length) % 90)}`)
   for (let from = 0; from < 30_000; from += 3000) await world.store(lengthy.slice(from, from + 3000), from % 2000 === 0)
   let readers = 0
@@ -101,7 +101,7 @@ test('readers that are killed again and again: every line comes to one of them, 
 test('lines longer than the pipe holds, control characters, and a file in its place', async (t) => {
   const world = new OutletWorld(t)
   const pipe = pipeIn(world)
-  const destination = world.start(new PipeOutlet(pipe, new FileLineFormat()))
+  const destination = world.start(new PipeOutlet(pipe, new FileLines()))
   const long = `<13>1 2026-01-01T00:00:00Z web01 app - - - ${'y'.repeat(200_000)}`
   await world.store([long, '<13>1 2026-01-01T00:00:00Z web01 app - - - a\x1b[31m\nb', ...messagesOf(1)])
   startReader(t, pipe, world.file('out'))
@@ -110,7 +110,7 @@ test('lines longer than the pipe holds, control characters, and a file in its pl
   const head = '2026-01-01T00:00:00Z web01.example.com app: '
   t.deepEqual(linesIn(world.file('out')), [`${head}${'y'.repeat(200_000)}`, `${head}a#033[31m#012b`, ...linesOf(1)])
   fs.writeFileSync(world.file('plain'), 'mine')
-  t.throws(() => new PipeOutlet(world.file('plain'), new FileLineFormat()).open({ onChange: () => undefined, onFailed: () => undefined }), {
+  t.throws(() => new PipeOutlet(world.file('plain'), new FileLines()).open({ onChange: () => undefined, onFailed: () => undefined }), {
     message: /is no named pipe/,
   })
   t.is(fs.readFileSync(world.file('plain'), 'utf8'), 'mine')

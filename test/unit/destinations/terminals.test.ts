@@ -6,7 +6,7 @@ import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../../core/base/clock.ts'
 import { ConsoleOutlet } from '../../../core/destinations/console.ts'
-import { FileLineFormat } from '../../../core/destinations/line-format.ts'
+import { FileLines } from '../../../core/destinations/line-maker.ts'
 import { UsersOutlet } from '../../../core/destinations/users.ts'
 import { decodeLogindSession, decodeUtmp, readSessions, UTMP_LAYOUTS } from '../../../core/platform/sessions.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -55,13 +55,13 @@ function utmpOf(world: OutletWorld, sessions: ReadonlyArray<readonly [user: stri
 
 function usersOutlet(world: OutletWorld, users: readonly string[], utmp: string): UsersOutlet {
   const places = { utmp, logind: world.file('no-logind') }
-  return new UsersOutlet({ users, sessions: places, devices: '/dev' }, new FileLineFormat(), world.metrics, systemClock)
+  return new UsersOutlet({ users, sessions: places, devices: '/dev' }, new FileLines(), world.metrics, systemClock)
 }
 
 test('console: lines from the left margin, control characters shown and not obeyed', async (t) => {
   const world = new OutletWorld(t)
   const terminal = await openTerminal(t, world, true)
-  const destination = world.start(new ConsoleOutlet(terminal.device, new FileLineFormat(), world.log, world.metrics))
+  const destination = world.start(new ConsoleOutlet(terminal.device, new FileLines(), world.log, world.metrics))
   await world.store(['<13>1 2026-01-01T00:00:00Z web01 app - - - \x1b]0;evil\x07\x1b[2J', ...messagesOf(500)])
   await drained(destination)
   const lines = () =>
@@ -77,7 +77,7 @@ test('console: lines from the left margin, control characters shown and not obey
 test('console: a stuck terminal is given up, counted and passed over, and used again when it moves', async (t) => {
   const world = new OutletWorld(t)
   const terminal = await openTerminal(t, world, false)
-  const destination = world.start(new ConsoleOutlet(terminal.device, new FileLineFormat(), world.log, world.metrics))
+  const destination = world.start(new ConsoleOutlet(terminal.device, new FileLines(), world.log, world.metrics))
   await world.store(messagesOf(5000))
   await drained(destination)
   t.true(Number(destination.status()['not_shown']) > 1000)

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { FileLineFormat, RawFormat } from '../../../core/destinations/line-format.ts'
+import { FileLines, RawMessages } from '../../../core/destinations/line-maker.ts'
 import { UnixDatagramOutlet } from '../../../core/destinations/unix-datagram.ts'
 import { UnixStreamOutlet } from '../../../core/destinations/unix-stream.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -29,7 +29,7 @@ function startReceiver(t: ExecutionContext, socket: string, out: string, pauseSe
 test('unix: waits for a socket, then one datagram for each message, and waits while the queue is full', async (t) => {
   const world = new OutletWorld(t)
   const socket = world.file('socket')
-  const destination = world.start(new UnixDatagramOutlet(socket, new RawFormat(), world.metrics))
+  const destination = world.start(new UnixDatagramOutlet(socket, new RawMessages(), world.metrics))
   await world.store(messagesOf(5000))
   await eventually('the trouble', () => world.told('destination-failed').find((text) => text.includes('nobody listens there')))
   startReceiver(t, socket, world.file('out'), 1)
@@ -42,7 +42,7 @@ test('unix: a receiver that is killed is waited for, and a message that is too l
   const world = new OutletWorld(t)
   const socket = world.file('socket')
   const first = startReceiver(t, socket, world.file('out'))
-  const destination = world.start(new UnixDatagramOutlet(socket, new RawFormat(), world.metrics))
+  const destination = world.start(new UnixDatagramOutlet(socket, new RawMessages(), world.metrics))
   await world.store(messagesOf(10))
   await eventually('ten', () => linesIn(world.file('out')).length === 10)
   const gone = new Promise((resolve) => first.once('exit', resolve))
@@ -84,7 +84,7 @@ test('unix-stream: lines in order; a receiver that closes with lines unread gets
     for (const peer of connected) peer.destroy()
     server.close()
   })
-  const destination = world.start(new UnixStreamOutlet(socket, new FileLineFormat()))
+  const destination = world.start(new UnixStreamOutlet(socket, new FileLines()))
   await world.store(messagesOf(3000))
   await eventually('a connection', () => connected.length === 1)
   await eventually('that it is full or all written', () => Number(destination.status()['lag_bytes']) > 0)
