@@ -188,7 +188,13 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     passthrough: passed.length > 0 ? passed.join(',') : undefined,
   })
   return {
-    reload: () => keeper.reload(),
+    reload: () => {
+      keeper.reload()
+      for (const destination of destinations) destination.reopen?.()
+    },
+    reopen: () => {
+      for (const destination of destinations) destination.reopen?.()
+    },
     stop: async (deadline) => {
       stopStatus()
       await stopAll(deadline)

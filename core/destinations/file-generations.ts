@@ -120,6 +120,9 @@ export class FileGenerations {
       if (fs.lstatSync(place(name)).ino !== stat.ino) throw Object.assign(new Error(`${name} was replaced meanwhile`), { code: 'ESTALE' })
       fs.renameSync(place(partial), place(packed))
       fs.unlinkSync(place(name))
+    } catch (error) {
+      fs.rmSync(place(partial), { force: true })
+      throw error
     } finally {
       fs.closeSync(source)
       fs.closeSync(target)

@@ -5,8 +5,6 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { SYSTEM_SESSIONS } from '../platform/sessions.ts'
 import type { Spool } from '../spool/spool.ts'
-import { PRI_DEFAULT, readPri } from '../syslog/priority.ts'
-import { compileSelector, selectsPri } from '../syslog/selector.ts'
 import { ConsoleOutlet } from './console.ts'
 import type { Destination } from './destination.ts'
 import { destinationName } from './destination-name.ts'
@@ -18,7 +16,7 @@ import type { Outlet } from './outlet.ts'
 import { OutletDestination } from './outlet-destination.ts'
 import { PipeOutlet } from './pipe.ts'
 import { ProgramOutlet } from './program.ts'
-import type { Selects } from './selects.ts'
+import { selectorSelects } from './selector-selects.ts'
 import type { SharedRecords } from './shared-records.ts'
 import { UnixDatagramOutlet } from './unix-datagram.ts'
 import { UnixStreamOutlet } from './unix-stream.ts'
@@ -44,20 +42,6 @@ function outletOf(options: LocalOptions, { log, metrics, clock }: LocalWorld): O
     return new UsersOutlet(users, new FileLines(), metrics, clock)
   }
   return new DiscardOutlet()
-}
-
-/** A selector that the options have checked, as what selects. */
-export function selectorSelects(text: string | undefined): Selects | undefined {
-  if (text === undefined) return undefined
-  const result = compileSelector(text)
-  if (result.kind !== 'selector') throw new Error(`Cannot compile the selector ${text}: the options let it pass`)
-  const { bits } = result.selector
-  return {
-    selects: (bytes, start, end) => {
-      const packed = readPri(bytes, start, end)
-      return selectsPri(bits, packed === -1 ? PRI_DEFAULT : packed >>> 3)
-    },
-  }
 }
 
 /**

@@ -1,24 +1,13 @@
 // Destinations that agent and relay have in common, as the configuration writes them.
 
 import { z } from 'zod'
-import { optionalOption, textOption } from '../base/option-kinds.ts'
+import { textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
-import { compileSelector, faultText } from '../syslog/selector.ts'
+import { selectOption } from './select-option.ts'
 
 // sun_path of FreeBSD with its final NUL, the shortest of our platforms.
 const SOCKET_PATH_MAX_BYTES = 103
 const COMMAND_MAX_BYTES = 8192
-
-/** Read and checked; it is compiled where it is used. */
-export const selectOption = optionalOption(
-  textOption(
-    { sense: 'Which messages go there; default all', allowed: 'a selector as in syslog.conf, such as "*.notice;mail.none"' },
-    (text) => {
-      const result = compileSelector(text)
-      return result.kind === 'selector' ? { value: text } : { reason: result.faults.map(faultText).join('; ') }
-    },
-  ),
-)
 
 function absolutePath(sense: string, example: string, maxBytes: number): z.ZodType<string> {
   return textOption({ sense, allowed: `an absolute path such as ${example}` }, (text) => {

@@ -35,6 +35,7 @@ export class OutletWorld {
   readonly log = createLog('debug', 'text', () => undefined)
   readonly names: readonly string[]
   readonly #started: OutletDestination[] = []
+  #isOpen = false
   opened!: OpenedSpool
   records!: SharedRecords
   #attachments = new Map<string, ReturnType<OpenedSpool['spool']['attach']>>()
@@ -47,12 +48,19 @@ export class OutletWorld {
     this.open()
     t.teardown(async () => {
       for (const one of this.#started) if (one.status()['state'] !== 'stopped') await one.stop(AbortSignal.abort())
-      await this.opened.close()
+      await this.closeSpool()
       for (const one of this.#started) one.close()
     })
   }
 
+  async closeSpool(): Promise<void> {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    await this.opened.close()
+  }
+
   open(): void {
+    this.#isOpen = true
     this.opened = openSpool({ directory: path.join(this.directory, 'spool'), limitBytes: 1 << 30 }, this.log, this.metrics, systemClock)
     this.records = new SharedRecords('loghost', this.log, this.metrics)
     this.#attachments = new Map(this.names.map((name) => [name, this.opened.spool.attach(name, true)]))

@@ -2,8 +2,8 @@
 
 import test from 'ava'
 import { DiscardOutlet } from '../../../core/destinations/discard.ts'
-import { selectorSelects } from '../../../core/destinations/local.ts'
 import type { Outlet } from '../../../core/destinations/outlet.ts'
+import { selectorSelects } from '../../../core/destinations/selector-selects.ts'
 import { anyOfSelects } from '../../../core/destinations/selects.ts'
 import { drained, messagesOf, OutletWorld } from './outlet-world.ts'
 
