@@ -3,6 +3,7 @@
 import test from 'ava'
 import { DiscardOutlet } from '../../../core/destinations/discard.ts'
 import type { Outlet } from '../../../core/destinations/outlet.ts'
+import { RoutedSelects } from '../../../core/destinations/routed-selects.ts'
 import { selectorSelects } from '../../../core/destinations/selector-selects.ts'
 import { anyOfSelects } from '../../../core/destinations/selects.ts'
 import { drained, messagesOf, OutletWorld } from './outlet-world.ts'
@@ -123,4 +124,32 @@ test('discard takes everything and keeps nothing; stopping hands over what is th
   await destination.stop(AbortSignal.timeout(10_000))
   t.is(destination.status()['lag_bytes'], 0)
   t.is(world.metrics.get('messagesDelivered'), 10_000)
+})
+
+test('rules are walked once for each message, however many destinations there are', async (t) => {
+  const names = Array.from({ length: 40 }, (_, index) => `test-${index}`)
+  const world = new OutletWorld(t, names)
+  let walks = 0
+  const hits = [0, 0]
+  // To the destinations of its last digit, and 30 behind it.
+  const router = {
+    hits,
+    route: (bytes: Uint8Array, _start: number, end: number) => {
+      walks++
+      hits[0] = bytes[end - 1]! - 0x30
+      hits[1] = hits[0] + 30
+      return 2
+    },
+  }
+  const routed = new RoutedSelects(router, names.length)
+  const outlets = names.map(() => new Collecting())
+  const destinations = outlets.map((outlet, index) => world.start(outlet, routed.selectsFor(index), names[index]))
+  await world.store(messagesOf(1000))
+  await world.store(messagesOf(1000, 1000), true)
+  for (const destination of destinations) await drained(destination)
+  t.is(walks, 2000)
+  for (const [index, outlet] of outlets.entries()) {
+    const wanted = index >= 10 && index < 30 ? [] : messagesOf(2000).filter((message) => message.endsWith(String(index % 10)))
+    t.deepEqual(outlet.texts, wanted)
+  }
 })

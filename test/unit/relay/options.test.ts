@@ -44,7 +44,13 @@ test('relayOptions() takes port 0, IPv6, pins alone, modes and limits at their b
     limit: 8192,
   })
   t.is(options.listeners[1]?.limit, 1 << 20)
-  t.deepEqual(options.destinations[0], { files: `/l/\${HOST}.log`, file_mode: 0o600, directory_mode: 0o700, create_dirs: true, fsync: 'checkpoint' })
+  t.deepEqual(options.destinations[0], {
+    files: `/l/\${HOST}.log`,
+    file_mode: 0o600,
+    directory_mode: 0o700,
+    create_dirs: true,
+    fsync: 'checkpoint',
+  })
 })
 
 for (const [listener, problem] of [
@@ -104,7 +110,10 @@ for (const [destination, problem] of [
     /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode, owner, group, create_dirs, fsync, select, format, zone, rotate$/,
   ],
   ['{ file: /l }', /destinations\[0\].file: found an unknown key \(did you mean "files"\?\), allowed files,/],
-  ['{ papyrus: /l }', /destinations\[0\]: found .*, allowed a mapping with files \(a path\), forward \(a list of relays\), or one of pipe, program/],
+  [
+    '{ papyrus: /l }',
+    /destinations\[0\]: found .*, allowed a mapping with files \(a path\), forward \(a list of relays\), or one of pipe, program/,
+  ],
   ['5', /^4:17: destinations\[0\]: found number 5, allowed a mapping with files/],
   ['', /destinations: found an empty list, allowed a list of at least one destination/],
 ] as const) {
