@@ -19,6 +19,10 @@ export const libc = {
   recvmmsg: library.func('int recvmmsg(int fd, uint64_t headers, uint32_t count, int flags, uint64_t timeout)'),
   shutdown: library.func('int shutdown(int fd, int how)'),
   close: library.func('int close(int fd)'),
+  pipe2: library.func('int pipe2(_Out_ int *ends, int flags)'),
+  fcntl: library.func('int fcntl(int fd, int command, ...)'),
+  ioctl: library.func('int ioctl(int fd, unsigned long request, ...)'),
+  tcflush: library.func('int tcflush(int fd, int queue)'),
   flock: library.func('int flock(int fd, int operation)'),
   memcpy: library.func('void *memcpy(uint64_t to, uint64_t from, uint64_t length)'),
 } as const
