@@ -1,19 +1,33 @@
-// A process that files what stands in a spool, with rotation, until it is done or killed: `node files-process.ts DIRECTORY`.
+// A process that files what stands in a spool, with rotation, until it is done or killed: `node files-process.ts DIRECTORY COMPRESS [chosen]`.
 
 import * as path from 'node:path'
 import { systemClock } from '../../core/base/clock.ts'
 import { createLog } from '../../core/base/log.ts'
 import { Metrics } from '../../core/base/metrics.ts'
 import { openSpool } from '../../core/daemon/open-spool.ts'
+import { FilePlanner } from '../../core/destinations/file-plan.ts'
 import { FilesDestination } from '../../core/destinations/files.ts'
+import { FileLines } from '../../core/destinations/line-maker.ts'
+import { selectorSelects } from '../../core/destinations/selector-selects.ts'
+import { SharedRecords } from '../../core/destinations/shared-records.ts'
 
-const [directory, compress] = process.argv.slice(2) as [string, 'none' | 'gzip' | 'zstd']
+const [directory, compress, how] = process.argv.slice(2) as [string, 'none' | 'gzip' | 'zstd', string]
 const log = createLog('warn', 'text', (line) => process.stderr.write(line))
 const metrics = new Metrics()
 const { spool, close } = openSpool({ directory: path.join(directory, 'spool'), limitBytes: 1 << 30 }, log, metrics, systemClock)
+const template = path.join(directory, 'log', '$HOST', 'messages')
+const chosen =
+  how === 'chosen'
+    ? {
+        records: new SharedRecords('host', log, metrics),
+        planner: new FilePlanner(template, selectorSelects('*.notice'), () => 0),
+        lines: new FileLines(),
+      }
+    : undefined
 const destination = new FilesDestination(
   {
-    template: path.join(directory, 'log', '$HOST', 'messages'),
+    template,
+    chosen,
     modes: { file: 0o640, directory: 0o750 },
     openFilesLimit: 16,
     rotation: {

@@ -46,43 +46,53 @@ function allGenerations(folder: string): string {
     .join('')
 }
 
-for (const compress of ['none', 'gzip', 'zstd'] as const) {
-  test.serial(`kill -9 while files are rotated (compress: ${compress}): each line once, in order, over all generations`, async (t) => {
-    const seed = runSeed()
-    t.log(`LOGHOP_SEED=${seed}`)
-    const random = new Random(seed)
-    const world = new OutletWorld(t, ['files-test'])
-    const count = 30_000
-    const padding = ` ${'x'.repeat(300)}`
-    const padded = (texts: string[]) => texts.map((text) => text + padding)
-    for (let from = 0; from < count; from += 500) await world.store(padded(messagesOf(500, from)), from % 5000 === 0)
-    await world.closeSpool()
-    let kills = 0
-    for (let run = 0; ; run++) {
-      const child = spawn(process.execPath, [PROCESS, world.directory, compress], { stdio: ['ignore', 'pipe', 'pipe'] })
-      let said = ''
-      child.stderr.on('data', (bytes) => {
-        said += bytes
-      })
-      const exited = new Promise<[number | null, string | null]>((resolve) => child.once('exit', (code, signal) => resolve([code, signal])))
-      await new Promise((resolve) => child.stdout.once('data', resolve))
-      const timer = run < 12 ? setTimeout(() => child.kill('SIGKILL'), random.int(0, 250)) : undefined
-      const [code, signal] = await exited
-      clearTimeout(timer)
-      t.notRegex(said, /foreign-bytes|rotation-failed|files-failed/)
-      if (signal === 'SIGKILL') kills++
-      else if (code === 0) break
-      else return void t.fail(`ended with ${code}: ${said}`)
-    }
-    const folder = path.join(world.directory, 'log', ORIGIN)
-    t.log(`${kills} kills, ${fs.readdirSync(folder).length} files`)
-    t.true(fs.readdirSync(folder).length > 10)
-    const found = allGenerations(folder).split('\n').slice(0, -1)
-    const wanted = padded(linesOf(count))
-    const at = wanted.findIndex((line, index) => line !== found[index])
-    t.is(at === -1 ? '' : `line ${at}: ${found[at]?.slice(0, 70)}, of ${found.length}; ${fs.readdirSync(folder).join(' ')}`, '')
-    t.is(found.length, count)
-  })
+for (const [compress, how] of [
+  ['none', 'all'],
+  ['gzip', 'all'],
+  ['zstd', 'all'],
+  ['zstd', 'chosen'],
+] as const) {
+  test.serial(
+    `kill -9 while files are rotated (compress: ${compress}, ${how}): each line once, in order, over all generations`,
+    async (t) => {
+      const seed = runSeed()
+      t.log(`LOGHOP_SEED=${seed}`)
+      const random = new Random(seed)
+      const world = new OutletWorld(t, ['files-test'])
+      const count = 30_000
+      const padding = ` ${'x'.repeat(300)}`
+      const padded = (texts: string[]) => texts.map((text) => text + padding)
+      for (let from = 0; from < count; from += 500) await world.store(padded(messagesOf(500, from)), from % 5000 === 0)
+      await world.closeSpool()
+      let kills = 0
+      for (let run = 0; ; run++) {
+        const child = spawn(process.execPath, [PROCESS, world.directory, compress, how], { stdio: ['ignore', 'pipe', 'pipe'] })
+        let said = ''
+        child.stderr.on('data', (bytes) => {
+          said += bytes
+        })
+        const exited = new Promise<[number | null, string | null]>((resolve) =>
+          child.once('exit', (code, signal) => resolve([code, signal])),
+        )
+        await new Promise((resolve) => child.stdout.once('data', resolve))
+        const timer = run < 12 ? setTimeout(() => child.kill('SIGKILL'), random.int(0, 250)) : undefined
+        const [code, signal] = await exited
+        clearTimeout(timer)
+        t.notRegex(said, /foreign-bytes|rotation-failed|files-failed/)
+        if (signal === 'SIGKILL') kills++
+        else if (code === 0) break
+        else return void t.fail(`ended with ${code}: ${said}`)
+      }
+      const folder = path.join(world.directory, 'log', ORIGIN)
+      t.log(`${kills} kills, ${fs.readdirSync(folder).length} files`)
+      t.true(fs.readdirSync(folder).length > 10)
+      const found = allGenerations(folder).split('\n').slice(0, -1)
+      const wanted = padded(linesOf(count))
+      const at = wanted.findIndex((line, index) => line !== found[index])
+      t.is(at === -1 ? '' : `line ${at}: ${found[at]?.slice(0, 70)}, of ${found.length}; ${fs.readdirSync(folder).join(' ')}`, '')
+      t.is(found.length, count)
+    },
+  )
 }
 
 function startFiles(world: OutletWorld, clock: JumpingClock, options: Partial<FilesOptions>): FilesDestination {
