@@ -20,6 +20,7 @@ export const libc = {
   shutdown: library.func('int shutdown(int fd, int how)'),
   close: library.func('int close(int fd)'),
   flock: library.func('int flock(int fd, int operation)'),
+  mkfifo: library.func('int mkfifo(const char *path, uint32_t mode)'),
   memcpy: library.func('void *memcpy(uint64_t to, uint64_t from, uint64_t length)'),
 } as const
 
