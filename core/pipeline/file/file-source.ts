@@ -216,10 +216,10 @@ export class FileSource implements Source {
       opened.generation = next
       return 'more'
     }
-    if (isDone) {
-      tail.drop(opened)
-      this.#positions.move(this.#key(tail.path), tail.stateWith())
-    }
+    if (isDone) tail.drop(opened)
+    else if (isLast || generation.isAtEnd) return 'end'
+    else opened.generation = { ...generation, isAtEnd: true }
+    this.#positions.move(this.#key(tail.path), tail.stateWith())
     return 'end'
   }
 

@@ -21,6 +21,8 @@ export interface Generation {
   readonly tail: number
   /** The copy that was made before a truncation: nobody writes to it any more. */
   readonly isCopy: boolean
+  /** All that it had was read when it was looked at last. */
+  readonly isAtEnd: boolean
 }
 
 export interface FoundFile {
@@ -58,7 +60,7 @@ export function shortId(found: Pick<FoundFile, 'id'>): string {
 }
 
 export function beginning(found: FoundFile): Generation {
-  return { id: found.id, path: found.path, offset: 0, isCut: false, head: 0, tail: 0, isCopy: false }
+  return { id: found.id, path: found.path, offset: 0, isCut: false, head: 0, tail: 0, isCopy: false, isAtEnd: false }
 }
 
 function crcAt(fd: number, from: number, length: number): number | undefined {
@@ -76,7 +78,7 @@ export function readTo(generation: Generation, bytes: Uint8Array, base: number, 
   const offset = base + at
   const length = Math.min(PRINT_BYTES, offset)
   const head = generation.offset >= PRINT_BYTES ? generation.head : crc32(bytes.subarray(0, length), CRC_SEED)
-  return { ...generation, offset, isCut, head, tail: crc32(bytes.subarray(at - length, at), CRC_SEED) }
+  return { ...generation, offset, isCut, isAtEnd: false, head, tail: crc32(bytes.subarray(at - length, at), CRC_SEED) }
 }
 
 /** The generation from `offset` on, all before it passed over. */

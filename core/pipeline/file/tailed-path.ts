@@ -66,7 +66,7 @@ export class TailedPath {
         if (moved !== undefined) opened = tailed.#openFile({ ...generation, path: moved.path }, nowMs)
       }
       if (opened !== undefined) tailed.#open.push(opened)
-      else tailed.#tellGone(generation)
+      else if (!generation.isAtEnd) tailed.#tellGone(generation)
     }
     return tailed
   }

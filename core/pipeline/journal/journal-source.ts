@@ -128,6 +128,8 @@ export class JournalSource implements Source {
         said = error.message
         resolve()
       })
+      // What it had written is read again behind the cursor.
+      child.once('exit', () => child.stdout.destroy())
       child.once('close', () => resolve())
     })
     void this.#ended.then(() => this.#onEnd(child, said))
@@ -160,7 +162,10 @@ export class JournalSource implements Source {
       }
       this.#take(result.entry)
       // One entry is at most its fields long, so the batch is over its size by one of them at the most.
-      if (!this.#batch.takes(0) && !this.#store()) return this.#wait(child)
+      if (!this.#batch.takes(0) && !this.#store()) {
+        this.#wait(child)
+        return
+      }
     }
     if (!this.#store()) this.#wait(child)
   }
@@ -169,9 +174,10 @@ export class JournalSource implements Source {
     child.stdout.pause()
     this.#timer = setTimeout(() => {
       if (this.#child !== child || this.#isStopped) return
-      if (!this.#store()) return this.#wait(child)
-      child.stdout.resume()
-      this.#drain(child)
+      if (this.#store()) {
+        child.stdout.resume()
+        this.#drain(child)
+      } else this.#wait(child)
     }, WAIT_MS)
   }
 
