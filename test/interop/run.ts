@@ -43,6 +43,11 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'openssl', package: 'openssl' },
     { program: 'systemd-socket-activate', package: 'systemd' },
   ],
+  'sources.test.ts': [
+    { program: 'journalctl', package: 'systemd' },
+    { program: 'journalctl', package: 'systemd-journal-remote', file: '/lib/systemd/systemd-journal-remote' },
+    { program: 'logrotate', package: 'logrotate' },
+  ],
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
