@@ -23,7 +23,14 @@ function open(t: ExecutionContext, directory: string, files: Files = nodeFiles, 
   const log = createLog('error', 'text', () => undefined)
   const spool = Spool.open(
     { directory, limitBytes },
-    { files, clock: systemClock, bootId: 'boot', onBadRecord: () => undefined, onSyncFailure: () => undefined, onMiscount: () => undefined },
+    {
+      files,
+      clock: systemClock,
+      bootId: 'boot',
+      onBadRecord: () => undefined,
+      onSyncFailure: () => undefined,
+      onMiscount: () => undefined,
+    },
   )
   const loss = new Loss('web01', log, systemClock)
   t.teardown(() => loss.stop())

@@ -37,7 +37,13 @@ for (const [what, text, multiLine, behind, wanted] of [
   ['begins messages with a digit', '1 a\nb\n2 c\n', { kind: 'digit' }, 'quiet', ['1 a\nb', '2 c']],
   ['begins messages with a prefix', '[T1]\nx\n[\n[T2]\n', PREFIX, 'quiet', ['[T1]\nx\n[', '[T2]']],
   ['does not judge by half a prefix', '[T1]\n[', PREFIX, 'growing', ['+6']],
-  ['ends a message of many lines with the last that fits', 'a2345678\n 234567\n 234567\nb\n', { kind: 'indented' }, 'quiet', ['a2345678\n 234567', ' 234567', 'b']],
+  [
+    'ends a message of many lines with the last that fits',
+    'a2345678\n 234567\n 234567\nb\n',
+    { kind: 'indented' },
+    'quiet',
+    ['a2345678\n 234567', ' 234567', 'b'],
+  ],
 ] as const) {
   test(`nextMessage() ${what}`, (t) => {
     t.deepEqual(split(text, multiLine, behind), [...wanted])

@@ -33,7 +33,19 @@ test('readKmsg() gives what claims a facility over 23 to user, and keeps its sev
   t.is(record('191,1,2,-;x\n').pri, 191)
 })
 
-for (const text of ['', '6', '6,1,2,-', ';', '6,1;x', '6,1,2;x', '6,1,2,;x', 'a,1,2,-;x', '6,,2,-;x', '-6,1,2,-;x', `6,${'9'.repeat(20)},2,-;x`]) {
+for (const text of [
+  '',
+  '6',
+  '6,1,2,-',
+  ';',
+  '6,1;x',
+  '6,1,2;x',
+  '6,1,2,;x',
+  'a,1,2,-;x',
+  '6,,2,-;x',
+  '-6,1,2,-;x',
+  `6,${'9'.repeat(20)},2,-;x`,
+]) {
   test(`readKmsg() refuses ${JSON.stringify(text)}`, (t) => {
     t.is(readKmsg(Buffer.from(text)).kind, 'malformed')
   })
