@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { readDocument, writeDocument, writeDocumentLater } from '../base/checked-document.ts'
+import { errnoOf } from '../base/errors.ts'
 import { type Files, readAll, writeAll } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import type { Spool } from '../spool/spool.ts'
@@ -153,9 +154,17 @@ export class Positions {
     clearInterval(this.#timer)
     await this.#working
     await this.#spool.commit()
-    this.#writeBase(this.#generation + 1)
-    this.#files.close(this.#fd)
-    this.#removeBelow(this.#generation + 1)
+    try {
+      for (const key of this.#moved) this.#append({ key, position: this.#positions.get(key) ?? null, first: 0, count: 0 })
+      this.#writeBase(this.#generation + 1)
+      this.#removeBelow(this.#generation + 1)
+    } catch (error) {
+      // The journal still says it all.
+      if (errnoOf(error) === undefined) throw error
+      this.#tell((error as Error).message)
+    } finally {
+      this.#files.close(this.#fd)
+    }
   }
 
   #restore(): void {

@@ -3,6 +3,7 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import type { Clock } from '../../base/clock.ts'
+import { errnoOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { composeHead, element } from '../../syslog/compose.ts'
@@ -10,8 +11,8 @@ import { type Behind, type LineRules, nextMessage } from '../../syslog/file-line
 import type { Positions } from '../positions.ts'
 import type { Source } from '../unix-datagram.ts'
 import { WaitingBatch } from '../waiting-batch.ts'
-import { isTail, readTo, tailBytes } from './generation.ts'
-import { isRotatedName } from './siblings.ts'
+import { findFile, isTail, readTo, shortId, tailBytes } from './generation.ts'
+import { isRotatedName, rotatedSiblings } from './siblings.ts'
 import { type OpenGeneration, TailedPath, type TailState } from './tailed-path.ts'
 
 const POLL_MS = 1000
@@ -53,6 +54,7 @@ export class FileSource implements Source {
   #isAsked = false
   #isStopped = false
   #isOverLimit = false
+  readonly #failing = new Set<string>()
   readonly #onFailure: (error: Error) => void
 
   constructor(
@@ -116,7 +118,7 @@ export class FileSource implements Source {
   async #work(): Promise<void> {
     while (this.#isAsked && !this.#isStopped) {
       this.#isAsked = false
-      this.#find()
+      this.#trying(this.#options.pattern, () => this.#find())
       for (const [file, tail] of this.#tails) {
         await this.#follow(tail)
         if (this.#isStopped) return
@@ -125,6 +127,22 @@ export class FileSource implements Source {
           this.#tails.delete(file)
         }
       }
+    }
+  }
+
+  /** A disk or a server that fails keeps this file from being read, and nothing else. @returns undefined when it failed */
+  #trying<T>(place: string, act: () => T): T | undefined {
+    try {
+      const result = act()
+      this.#failing.delete(place)
+      return result
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error
+      if (!this.#failing.has(place)) {
+        this.#log.error('file-unreadable', `Cannot read ${place}: ${(error as Error).message}. It is tried again every second`)
+        if (this.#failing.size < PATHS_LIMIT) this.#failing.add(place)
+      }
+      return undefined
     }
   }
 
@@ -151,7 +169,8 @@ export class FileSource implements Source {
         }
         break
       }
-      const state = this.#positions.get(this.#key(file)) as TailState | undefined
+      const state = (this.#positions.get(this.#key(file)) ?? this.#takenOver(file)) as TailState | 'second name' | undefined
+      if (state === 'second name') continue
       this.#tails.set(
         file,
         state === undefined ? TailedPath.first(file, isFirst, nowMs, this.#log) : TailedPath.restored(file, state, nowMs, this.#log),
@@ -167,8 +186,24 @@ export class FileSource implements Source {
     if (isFirst) this.#positions.move(this.name, true)
   }
 
+  /** What is known of a file that was read under another of our paths and has been moved to this one; a link to one that still stands there is no file of its own. */
+  #takenOver(file: string): TailState | 'second name' | undefined {
+    const id = findFile(file)?.id
+    for (const tail of this.#tails.values()) {
+      const opened = tail.open.find(({ generation }) => generation.id === id)
+      if (opened === undefined) continue
+      if (findFile(tail.path)?.id === id) return 'second name'
+      const state: TailState = { files: [{ ...opened.generation, path: file }], known: rotatedSiblings(file).map(shortId) }
+      tail.drop(opened)
+      this.#positions.move(this.#key(tail.path), tail.stateWith())
+      this.#positions.move(this.#key(file), state)
+      return state
+    }
+    return undefined
+  }
+
   async #follow(tail: TailedPath): Promise<void> {
-    if (tail.look(this.#clock.monotonicMs())) this.#positions.move(this.#key(tail.path), tail.stateWith())
+    if (this.#trying(tail.path, () => tail.look(this.#clock.monotonicMs()))) this.#positions.move(this.#key(tail.path), tail.stateWith())
     for (const opened of [...tail.open]) {
       for (let parts = 0; ; parts++) {
         if (this.#isStopped) return
@@ -177,7 +212,7 @@ export class FileSource implements Source {
           this.#isAsked = true
           return
         }
-        const result = this.#read(tail, opened)
+        const result = this.#trying(opened.generation.path, () => this.#read(tail, opened)) ?? 'end'
         if (result === 'changed') {
           this.#isAsked = true
           return
