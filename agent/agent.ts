@@ -9,12 +9,10 @@ import { ForwardDestination } from '../core/destinations/forward.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
 import { Intake } from '../core/pipeline/intake.ts'
-import { InternalSource } from '../core/pipeline/internal.ts'
 import { Loss } from '../core/pipeline/loss.ts'
-import { type Source, UnixDatagramSource } from '../core/pipeline/unix-datagram.ts'
-import { UnixStreamSource } from '../core/pipeline/unix-stream.ts'
 import { describeCertificate } from '../core/transport/certificate.ts'
 import type { AgentOptions } from './options.ts'
+import { Sources } from './sources.ts'
 
 /** HOSTNAME of this host's messages. */
 export function hostnameOf(options: AgentOptions): string {
@@ -68,25 +66,12 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
   const receiver: PayloadReceiver = (bytes, start, end, count, receivedUs) => intake.store(bytes, start, end, count, receivedUs)
   const hostname = hostnameOf(options)
   loss.recordWith((text) => intake.storeLoss(text, 'loghop-agent', hostname, clock))
-  const sources: Source[] = []
+  const world = { spoolDirectory: options.spool.directory, spool, intake, receiver, hostname, loss, metrics, log, clock, onFailure }
+  const sources = new Sources(options.sources, world)
   const startedMs = clock.monotonicMs()
-  const stopSources = async (): Promise<void> => {
-    for (const source of sources) await source.stop()
-  }
   let stopStatus: () => void
   try {
-    for (const source of options.sources) {
-      if (source === 'internal') sources.push(new InternalSource(log, 'loghop-agent', hostname, receiver, clock))
-      else if ('unix' in source) {
-        const { unix, mode, limit } = source
-        sources.push(new UnixDatagramSource({ path: unix, mode, limitBytes: limit, hostname }, receiver, metrics, onFailure))
-      } else {
-        const { 'unix-stream': path, mode, limit } = source
-        const stream = new UnixStreamSource({ path, mode, limitBytes: limit, hostname }, receiver, metrics, clock)
-        await stream.start()
-        sources.push(stream)
-      }
-    }
+    await sources.start()
     stopStatus = await serveStatus(options.spool.directory, () => ({
       program: 'agent',
       name,
@@ -94,27 +79,27 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
       uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
       ...keeper.status(),
       problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-      sources: sources.map((source) => source.name),
+      sources: sources.names,
       spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
       destinations: [uplink.status()],
       loss: loss.totals(),
       metrics: metrics.snapshot(),
     }))
   } catch (error) {
-    await stopSources()
+    await sources.stop()
     loss.stop()
     await close()
     throw error
   }
   uplink.start()
   keeper.start()
-  log.info('started', `Agent ${name} takes messages from ${sources.map((source) => source.name).join(', ')}`, { pid: process.pid })
+  log.info('started', `Agent ${name} takes messages from ${sources.names.join(', ')}`, { pid: process.pid })
   return {
     reload: () => keeper.reload(),
     stop: async (deadline) => {
       keeper.stop()
       stopStatus()
-      await stopSources()
+      await sources.stop()
       loss.stop()
       await uplink.stop(deadline)
       await close()

@@ -12,41 +12,14 @@ import {
   spoolOptions,
   stopTimeoutOption,
 } from '../core/base/daemon-options.ts'
-import { modeOption, optionalOption, pathOption, textOption } from '../core/base/option-kinds.ts'
+import { optionalOption, textOption } from '../core/base/option-kinds.ts'
 import { optionNotes } from '../core/base/option-notes.ts'
-import { sizeOption } from '../core/base/quantities.ts'
 import { isHostName } from '../core/transport/names.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
+import { sourcesOption } from './source-options.ts'
 
 const SPOOL_FALLBACK_BYTES = 1 << 30
 const LISTS_FALLBACK_MS = 300_000
-// sun_path of FreeBSD with its final NUL, the shortest of our platforms.
-const SOCKET_PATH_MAX_BYTES = 103
-
-const socketLimitOption = sizeOption({
-  sense: 'Longest message taken, longer ones are cut',
-  min: 1 << 10,
-  max: 1 << 20,
-  fallback: 64 << 10,
-})
-const socketModeOption = modeOption('Who may send: permissions of the socket', '0666')
-
-const sourceOption = z
-  .union([
-    z.literal('internal').describe("The agent's own log"),
-    z.strictObject({
-      unix: pathOption('A datagram socket that programs log to, such as /dev/log', SOCKET_PATH_MAX_BYTES),
-      limit: socketLimitOption,
-      mode: socketModeOption,
-    }),
-    z.strictObject({
-      'unix-stream': pathOption('A stream socket that programs log to', SOCKET_PATH_MAX_BYTES),
-      limit: socketLimitOption,
-      mode: socketModeOption,
-    }),
-  ])
-  .register(optionNotes, { allowed: 'internal, or a mapping with unix or unix-stream (a path), optionally limit and mode' })
-
 const hostNameOption = textOption(
   { sense: 'Name of this host in its messages; default the host name of the system', allowed: 'a host name such as web01.example.com' },
   (text) => (isHostName(text) ? { value: text } : { reason: 'not a host name' }),
@@ -61,7 +34,7 @@ export const agentOptions = z
     revocation_interval: revocationIntervalOption(LISTS_FALLBACK_MS),
     hostname: optionalOption(hostNameOption),
     spool: spoolOptions(SPOOL_FALLBACK_BYTES),
-    sources: listOption('Where messages come from', 'source', sourceOption),
+    sources: sourcesOption,
     relays: listOption(
       'Where messages go: the first that answers, the next on failure',
       'relay',

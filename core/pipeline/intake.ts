@@ -73,14 +73,40 @@ export class Intake {
     return true
   }
 
+  /** Whose messages these are: the host name that the identity proves. */
+  get origin(): string {
+    return this.#origin
+  }
+
+  /** Whether a source that can wait need not. What is left then is for those that cannot. */
+  hasRoom(bytes: number): boolean {
+    return takenSeverity(this.#spool.usedBytes + bytes, this.#spool.limitBytes) >= LOWEST_SEVERITY
+  }
+
+  /**
+   * `store` for a source that can wait: all of it or nothing.
+   * @param before called with the sequence of the first message, immediately before the messages are written
+   * @returns 'stored'; 'full'; or the errno of the failing write, and then nothing was stored
+   */
+  storeOrWait(bytes: Buffer, start: number, end: number, count: number, receivedUs: number, before: (first: number) => void): string {
+    if (!this.hasRoom(end - start)) return 'full'
+    try {
+      before(this.#spool.had.next(this.#origin, this.#spool.stream))
+      this.#write(bytes, start, end, count, receivedUs)
+    } catch (error) {
+      const errno = errnoOf(error)
+      if (errno === undefined) throw error
+      return errno
+    }
+    this.#metrics.add('messagesReceived', count)
+    this.#metrics.add('messagesStored', count)
+    this.#metrics.add('bytesStored', end - start)
+    return 'stored'
+  }
+
   #append(bytes: Buffer, start: number, end: number, count: number, receivedUs: number): void {
     try {
-      const batch = { origin: this.#origin, count, receivedUs, plainBytes: end - start }
-      if (this.#compression === 'zstd' && end - start >= COMPRESS_FROM_BYTES) {
-        const packed = zstdCompressSync(bytes.subarray(start, end), { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
-        const framed = Buffer.concat([Buffer.alloc(BATCH_HEADROOM_BYTES), packed])
-        this.#spool.appendBatch(framed, BATCH_HEADROOM_BYTES, framed.length, { ...batch, codec: CODEC_ZSTD })
-      } else this.#spool.appendBatch(bytes, start, end, { ...batch, codec: CODEC_PLAIN })
+      this.#write(bytes, start, end, count, receivedUs)
     } catch (error) {
       const errno = errnoOf(error)
       if (errno === undefined) throw error
@@ -89,5 +115,15 @@ export class Intake {
     }
     this.#metrics.add('messagesStored', count)
     this.#metrics.add('bytesStored', end - start)
+  }
+
+  /** @throws the errno of the failing write; nothing is stored then */
+  #write(bytes: Buffer, start: number, end: number, count: number, receivedUs: number): void {
+    const batch = { origin: this.#origin, count, receivedUs, plainBytes: end - start }
+    if (this.#compression === 'zstd' && end - start >= COMPRESS_FROM_BYTES) {
+      const packed = zstdCompressSync(bytes.subarray(start, end), { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
+      const framed = Buffer.concat([Buffer.alloc(BATCH_HEADROOM_BYTES), packed])
+      this.#spool.appendBatch(framed, BATCH_HEADROOM_BYTES, framed.length, { ...batch, codec: CODEC_ZSTD })
+    } else this.#spool.appendBatch(bytes, start, end, { ...batch, codec: CODEC_PLAIN })
   }
 }

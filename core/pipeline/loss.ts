@@ -8,6 +8,7 @@ export const LOSS_REASONS = {
   'udp-overrun': 'UDP messages came faster than they could be read',
   'udp-spool-full': 'the spool is full, and a UDP sender cannot be made to wait',
   'name-refused': 'they came under a host name that their sender may not use, and on_mismatch says refuse',
+  'kernel-overrun': "the kernel's buffer was written over before it could be read",
   'connection-cut': 'their connection ended or was cut off within a message',
 } as const
 export type LossReason = keyof typeof LOSS_REASONS

@@ -24,6 +24,7 @@ export const libc = {
   ioctl: library.func('int ioctl(int fd, unsigned long request, ...)'),
   tcflush: library.func('int tcflush(int fd, int queue)'),
   flock: library.func('int flock(int fd, int operation)'),
+  mkfifo: library.func('int mkfifo(const char *path, uint32_t mode)'),
   memcpy: library.func('void *memcpy(uint64_t to, uint64_t from, uint64_t length)'),
 } as const
 

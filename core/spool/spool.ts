@@ -19,6 +19,7 @@ import { Rescue, type Segment } from './rescue.ts'
 import { createSegment, segmentPath } from './segment.ts'
 import { nextState, readState, type SpoolState, writeState } from './spool-state.ts'
 import type { Streams } from './streams.ts'
+import { syncParent } from './sync-parent.ts'
 
 export interface SpoolOptions {
   readonly directory: string
@@ -143,6 +144,11 @@ export class Spool implements Followed {
   /** Stream of the messages that begin at this node. */
   get stream(): string {
     return this.#state.stream
+  }
+
+  /** Which sequences it has had, and which comes next. */
+  get had(): Pick<Streams, 'missing' | 'next'> {
+    return this.#streams
   }
 
   get usedBytes(): number {
@@ -486,14 +492,5 @@ export class Spool implements Followed {
       this.#usedBytes -= segment.size
       this.#segments.delete(this.#lowest)
     }
-  }
-}
-
-/** Makes the directory's own entry durable. Above a parent that only its owner may read, that is the owner's to do. */
-function syncParent(files: Files, directory: string): void {
-  try {
-    files.syncDirectory(path.dirname(directory))
-  } catch (error) {
-    if (errnoOf(error) !== 'EACCES') throw error
   }
 }

@@ -6,6 +6,9 @@ import fc from 'fast-check'
 import { readHops, readRecord, recordBytesOf } from '../../core/spool/batch.ts'
 import { RECORD_LIMIT_BYTES } from '../../core/spool/constants.ts'
 import { scanStep } from '../../core/spool/scan.ts'
+import { nextMessage } from '../../core/syslog/file-lines.ts'
+import { JournalExportDecoder } from '../../core/syslog/journal-export.ts'
+import { readKmsg } from '../../core/syslog/kmsg.ts'
 import { FIRST_BYTES_LIMIT, readFirstBytes } from '../../core/transport/first-bytes.ts'
 import { PROXY_LIMIT_BYTES, readProxyHeader } from '../../core/transport/proxy-header.ts'
 import { ReceiveBuffer } from '../../core/transport/receive-buffer.ts'
@@ -273,4 +276,78 @@ test('first bytes and PROXY headers: an answer never changes with what follows, 
     },
     STRANGERS_BOX_MS,
   )
+})
+
+const KMSG = ['6,339,5140900,c,caller=T1;NET: a;b\\x0a\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n', '13,1,2,-;x\\'].map((text) =>
+  Buffer.from(text),
+)
+
+test("records of the kernel's log", (t) => {
+  box(t, fc.oneof(any, bent(KMSG)), (bytes) => {
+    const result = readKmsg(bytes)
+    if (result.kind === 'malformed') return
+    const { pri, sequence, text } = result.record
+    if (pri < 0 || pri > 191 || !Number.isSafeInteger(sequence) || text.length > bytes.length)
+      throw new Error(JSON.stringify(result.record))
+  })
+})
+
+const JOURNAL = [
+  Buffer.from('__CURSOR=s=1;i=2\nPRIORITY=3\nMESSAGE=text\n\n__CURSOR=c\nMESSAGE=text\n\n'),
+  Buffer.from('__CURSOR=c\nMESSAGE\n\x05\0\0\0\0\0\0\0a\nb\0c\n\n'),
+]
+
+test('entries of the journal: the same however they are cut, and never more than was asked for', (t) => {
+  const read = (bytes: Buffer, piece: number): string => {
+    const decoder = new JournalExportDecoder(
+      new Map([
+        ['MESSAGE', 16],
+        ['__CURSOR', 8],
+      ]),
+    )
+    let found = ''
+    for (let at = 0; at < bytes.length; at += piece) {
+      decoder.push(bytes.subarray(at, at + piece))
+      for (let result = decoder.next(); result.kind !== 'need-more'; result = decoder.next()) {
+        if (result.kind === 'malformed') return `${found} ${result.reason}`
+        for (const [name, one] of result.entry) {
+          if (one.bytes.length > 16) throw new Error(`${name} has ${one.bytes.length} bytes`)
+          found += ` ${name}=${one.bytes.toString('hex')}`
+        }
+      }
+    }
+    return found
+  }
+  box(t, fc.tuple(fc.oneof(any, bent(JOURNAL)), fc.integer({ min: 1, max: 40 })), ([bytes, piece]) => {
+    const whole = read(bytes, bytes.length + 1)
+    if (read(bytes, piece) !== whole) throw new Error(`${bytes.toString('hex')} in pieces of ${piece}`)
+  })
+})
+
+test('lines of a file: every byte is passed once, and no message is over the limit', (t) => {
+  const lines = fc
+    .array(fc.constantFrom(...['a', '1', ' ', '\n', '\n', '\r', '\0', 'x'.repeat(30), 'ü']), { maxLength: 40 })
+    .map((parts) => Buffer.from(parts.join('')))
+  const rules = fc.constantFrom({ kind: 'none' } as const, { kind: 'indented' } as const, { kind: 'digit' } as const, {
+    kind: 'prefix' as const,
+    prefix: Buffer.from('a1'),
+  })
+  box(t, fc.tuple(fc.oneof(any, lines), rules, fc.constantFrom('growing', 'quiet', 'ended' as const)), ([bytes, multiLine, behind]) => {
+    let isCut = false
+    for (let at = 0; ; ) {
+      const result = nextMessage(bytes, at, bytes.length, isCut, behind as 'ended', { limitBytes: 20, multiLine })
+      if (result.kind === 'need-more') {
+        if (bytes.length - at > 20 || (behind === 'ended' && at < bytes.length)) throw new Error(`${bytes.length - at} bytes are held back`)
+        return
+      }
+      if (result.next <= at || result.next > bytes.length) throw new Error(JSON.stringify(result))
+      if (
+        result.kind === 'message' &&
+        (result.from < at || result.to > result.next || result.to - result.from > 20 || result.to <= result.from)
+      )
+        throw new Error(JSON.stringify(result))
+      at = result.next
+      isCut = result.isCut
+    }
+  })
 })

@@ -52,6 +52,11 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'logger', package: 'bsdutils' },
   ],
   'tls-conduct.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'sources.test.ts': [
+    { program: 'journalctl', package: 'systemd' },
+    { program: 'journalctl', package: 'systemd-journal-remote', file: '/lib/systemd/systemd-journal-remote' },
+    { program: 'logrotate', package: 'logrotate' },
+  ],
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },

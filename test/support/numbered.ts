@@ -26,8 +26,8 @@ export function filedNumbers(file: string): Numbered {
   return gather(fs.readFileSync(file, 'latin1').split('\n'), /^\S+ \S+ (s\d+)(?:\[\d+\])?: (\d+) x*$/)
 }
 
-/** Of the messages in a spool that no process has open; a torn end is passed over, as recovery does. */
-export function spooledNumbers(spool: string): Numbered {
+/** The messages in a spool that no process has open; a torn end is passed over, as recovery does. */
+export function spooledMessages(spool: string): string[] {
   const messages: string[] = []
   const segments = path.join(spool, 'segments')
   for (const name of fs.readdirSync(segments).sort()) {
@@ -40,13 +40,18 @@ export function spooledNumbers(spool: string): Numbered {
       const payload = head.codec === CODEC_ZSTD ? zstdDecompressSync(packed) : packed
       for (let from = 0, index = 0; index < head.skip + head.take; index++) {
         const length = payload.readUInt32LE(from)
-        if (index >= head.skip) messages.push(payload.toString('latin1', from + 4, from + 4 + length))
+        if (index >= head.skip) messages.push(payload.toString('utf8', from + 4, from + 4 + length))
         from += 4 + length
       }
       at = head.end
     }
   }
-  return gather(messages, / (s\d+) \S+ \S+ (?:\[[^\]]*\]|-) (\d+) x*$/)
+  return messages
+}
+
+/** Of the messages in such a spool. */
+export function spooledNumbers(spool: string): Numbered {
+  return gather(spooledMessages(spool), / (s\d+) \S+ \S+ (?:\[[^\]]*\]|-) (\d+) x*$/)
 }
 
 /** The first place at which a sender's numbers do not rise: a line doubled or out of order; undefined when there is none. */

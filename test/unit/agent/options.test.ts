@@ -49,7 +49,7 @@ stop_timeout: 1min
   t.is(options.stop_timeout, 60_000)
 })
 
-for (const key of ['identity', 'spool', 'sources', 'relays']) {
+for (const key of ['identity', 'spool', 'relays']) {
   test(`agentOptions() requires ${key}`, (t) => {
     const problems = problemsOf(without(key), agentOptions)
     t.is(problems.length, 1)
@@ -78,7 +78,7 @@ for (const [text, problem] of [
 }
 
 for (const [source, problem] of [
-  ['5', /^3:12: sources\[0\]: found number 5, allowed internal, or a mapping with unix or unix-stream/],
+  ['5', /^3:12: sources\[0\]: found number 5, allowed internal, kernel, journal or stdin, or a mapping with unix, unix-stream, file, /],
   ['{ unix: 5 }', /^3:20: sources\[0\].unix: found number 5, allowed a path/],
   ['{ unix: "" }', /found "" \(empty\)/],
   [`{ unix: /${'x'.repeat(103)} }`, /\(104 bytes\), allowed a path of at most 103 bytes/],
@@ -87,6 +87,19 @@ for (const [source, problem] of [
   ['{ unix: /l, mode: 0666 }', /found number 0666, allowed octal permissions in quotes such as "0666"/],
   ['{ unix: /l, mode: "0888" }', /found "0888" \(not three octal digits/],
   ['{ unix_stream: /l }', /did you mean "unix-stream"\?/],
+  ['kernal', /^3:12: sources\[0\]: found "kernal", allowed internal, kernel, journal or stdin/],
+  ['{ file: /l, levl: err }', /did you mean "level"\?/],
+  ['{ file: /l, level: warn }', /sources\[0\].level: found "warn", allowed emerg, alert/],
+  ['{ file: /l, program: "a b" }', /found "a b" \(not printable ASCII/],
+  ['{ file: /l, encoding: utf8 }', /sources\[0\].encoding: found "utf8", allowed utf-8 or latin1/],
+  ['{ file: /l, multi_line: yes }', /sources\[0\].multi_line: found "yes", allowed none, indented, digit, or a mapping with prefix/],
+  ['{ file: /l, multi_line: { prefix: "" } }', /multi_line.prefix: found "" \(0 bytes\)/],
+  ['{ journal: { from: start } }', /sources\[0\].journal.from: found "start", allowed boot, beginning or end/],
+  ['{ journal: { fields: [ code ] } }', /journal.fields\[0\]: found "code" \(not capital letters/],
+  ['{ journal: { namespace: "a b" } }', /journal.namespace: found "a b" \(not the name of a namespace\)/],
+  ['kernel, { kernel: /dev/kmsg }', /^3:20: sources\[1\]: found .*the same as sources\[0\], and each message would come twice/],
+  ['{ file: /l }, { file: /l, level: err }', /sources\[1\]: .*the same as sources\[0\]/],
+  ['journal, kernel', /^3:21: sources\[1\]: .*the journal holds the kernel's messages too/],
 ] as const) {
   test(`agentOptions() refuses the source ${source.slice(0, 40)}`, (t) => {
     const problems = problemsOf(`${HEAD}sources: [ ${source} ]\nrelays: [ "relay:6514" ]\n`, agentOptions)
@@ -94,6 +107,41 @@ for (const [source, problem] of [
     t.regex(problems[0]!, problem)
   })
 }
+
+test('agentOptions() takes every kind of source, and none', (t) => {
+  const options = load(
+    `${HEAD}relays: [ "relay:6514" ]
+sources:
+  - kernel
+  - stdin
+  - { pipe: /run/p }
+  - { journal: { directory: /j, fields: [ CODE_FILE ] } }
+  - { journal: { namespace: mail } }
+  - { file: "/var/log/app/*.log", facility: local3, level: info, program: app, encoding: latin1, from: end, multi_line: { prefix: "[" }, limit: 8KiB }
+  - file: /var/log/other
+`,
+    agentOptions,
+  )
+  t.deepEqual(options.sources, [
+    'kernel',
+    'stdin',
+    { pipe: '/run/p', limit: 65_536, mode: 0o622 },
+    { journal: { directory: '/j', from: 'boot', fields: ['CODE_FILE'], limit: 65_536 } },
+    { journal: { namespace: 'mail', from: 'boot', fields: [], limit: 65_536 } },
+    {
+      file: '/var/log/app/*.log',
+      facility: 'local3',
+      level: 'info',
+      program: 'app',
+      encoding: 'latin1',
+      from: 'end',
+      multi_line: { prefix: '[' },
+      limit: 8192,
+    },
+    { file: '/var/log/other', facility: 'user', level: 'notice', encoding: 'utf-8', from: 'beginning', multi_line: 'none', limit: 65_536 },
+  ])
+  t.is(load(`${HEAD}relays: [ "relay:6514" ]\n`, agentOptions).sources, undefined)
+})
 
 test('agentOptions() takes a source at its limits', (t) => {
   for (const limit of [1024, 1 << 20]) {

@@ -1,0 +1,166 @@
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import type { Clock } from '../core/base/clock.ts'
+import { nodeFiles } from '../core/base/files.ts'
+import type { Log } from '../core/base/log.ts'
+import type { Metrics } from '../core/base/metrics.ts'
+import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
+import { FileSource, type FileSourceOptions } from '../core/pipeline/file/file-source.ts'
+import type { Intake } from '../core/pipeline/intake.ts'
+import { InternalSource } from '../core/pipeline/internal.ts'
+import { doubleFeed, isJournalAtDevLog } from '../core/pipeline/journal/double-feed.ts'
+import { JournalSource } from '../core/pipeline/journal/journal-source.ts'
+import { KlogSource } from '../core/pipeline/kernel/klog-source.ts'
+import { KmsgSource } from '../core/pipeline/kernel/kmsg-source.ts'
+import type { Loss } from '../core/pipeline/loss.ts'
+import { PipeSource } from '../core/pipeline/pipe-source.ts'
+import { Positions } from '../core/pipeline/positions.ts'
+import { StdinSource } from '../core/pipeline/stdin-source.ts'
+import { type Source, UnixDatagramSource } from '../core/pipeline/unix-datagram.ts'
+import { UnixStreamSource } from '../core/pipeline/unix-stream.ts'
+import type { Spool } from '../core/spool/spool.ts'
+import { priOf } from '../core/syslog/priority.ts'
+import { isMainNamespace, isSystemJournal, type SourceOption } from './source-options.ts'
+
+const KERNEL_LOG = process.platform === 'freebsd' ? '/dev/klog' : '/dev/kmsg'
+const LIMIT_BYTES = 64 << 10
+
+export interface SourcesWorld {
+  readonly spoolDirectory: string
+  readonly spool: Spool
+  readonly intake: Intake
+  readonly receiver: PayloadReceiver
+  readonly hostname: string
+  readonly loss: Loss
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly clock: Clock
+  onFailure(error: Error): void
+}
+
+/** The sources of an agent that names none. */
+export function defaultSources(): SourceOption[] {
+  if (isJournalAtDevLog()) return ['journal', 'internal']
+  const socket: SourceOption = { unix: '/dev/log', limit: LIMIT_BYTES, mode: 0o666 }
+  return isReadable(KERNEL_LOG) ? [socket, 'kernel', 'internal'] : [socket, 'internal']
+}
+
+function isReadable(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What of the sources would bring messages twice here; undefined when nothing would. */
+export function doubleFeedOf(options: readonly SourceOption[]): ReturnType<typeof doubleFeed> {
+  return doubleFeed({
+    sockets: options.flatMap((source) => {
+      if (typeof source === 'string') return []
+      return 'unix' in source ? [source.unix] : 'unix-stream' in source ? [source['unix-stream']] : []
+    }),
+    hasJournal: options.some((source) => isSystemJournal(source) && isMainNamespace(source)),
+  })
+}
+
+function needsPositions(source: SourceOption): boolean {
+  if (typeof source === 'string') return source === 'kernel' || source === 'journal'
+  return 'kernel' in source || 'journal' in source || 'file' in source
+}
+
+/** The sources of an agent, and how far those that can be read again have been read. */
+export class Sources {
+  readonly #world: SourcesWorld
+  readonly #options: readonly SourceOption[]
+  readonly #sources: Source[] = []
+  #positions: Positions | undefined
+
+  constructor(options: readonly SourceOption[] | undefined, world: SourcesWorld) {
+    this.#options = options ?? defaultSources()
+    this.#world = world
+  }
+
+  get names(): string[] {
+    return this.#sources.map((source) => source.name)
+  }
+
+  /**
+   * Opens them all. Nothing has been appended to the spool before.
+   * @throws {LoghopError} what cannot be opened; `stop` closes what was
+   */
+  async start(): Promise<void> {
+    const twice = doubleFeedOf(this.#options)
+    if (twice !== undefined) throw twice
+    const { spoolDirectory, spool, intake, log } = this.#world
+    // Also where none of today's sources wants them: what they say of unstored messages must not be read once others have their sequences.
+    if (this.#options.some(needsPositions) || fs.existsSync(path.join(spoolDirectory, 'positions')))
+      this.#positions = new Positions(nodeFiles, spoolDirectory, spool, intake, log)
+    for (const source of this.#options) this.#sources.push(await this.#open(source))
+  }
+
+  async stop(): Promise<void> {
+    for (const source of this.#sources) await source.stop()
+    await this.#positions?.close()
+  }
+
+  async #open(source: SourceOption): Promise<Source> {
+    const { receiver, hostname, metrics, log, clock, intake } = this.#world
+    const onFailure = (error: Error): void => this.#world.onFailure(error)
+    switch (source) {
+      case 'internal':
+        return new InternalSource(log, 'loghop-agent', hostname, receiver, clock)
+      case 'kernel':
+        return this.#openKernel(KERNEL_LOG)
+      case 'journal':
+        return this.#openJournal({ from: 'boot', fields: [], limit: LIMIT_BYTES })
+      case 'stdin':
+        return new StdinSource({ hostname, limitBytes: LIMIT_BYTES }, process.stdin, receiver, intake, metrics, clock, () =>
+          this.#inputEnded(),
+        )
+    }
+    if ('kernel' in source) return this.#openKernel(source.kernel)
+    if ('journal' in source) return this.#openJournal(source.journal)
+    if ('file' in source) return new FileSource(fileOptions(source, hostname), this.#positions!, metrics, log, clock, onFailure)
+    const { mode, limit: limitBytes } = source
+    if ('pipe' in source) return new PipeSource({ path: source.pipe, mode, limitBytes, hostname }, receiver, metrics, clock, onFailure)
+    if ('unix' in source) return new UnixDatagramSource({ path: source.unix, mode, limitBytes, hostname }, receiver, metrics, onFailure)
+    const stream = new UnixStreamSource({ path: source['unix-stream'], mode, limitBytes, hostname }, receiver, metrics, clock)
+    await stream.start()
+    return stream
+  }
+
+  #openKernel(device: string): Source {
+    const { receiver, hostname, loss, metrics, log, clock } = this.#world
+    if (device === '/dev/klog') return new KlogSource({ path: device, hostname }, receiver, clock)
+    return new KmsgSource({ path: device, hostname }, this.#positions!, loss, metrics, log, clock)
+  }
+
+  #openJournal(options: Extract<SourceOption, { journal: unknown }>['journal']): Source {
+    const { hostname, metrics, log, clock } = this.#world
+    const { namespace, directory, from, fields, limit } = options
+    return new JournalSource({ namespace, directory, from, fields, limitBytes: limit, hostname }, this.#positions!, metrics, log, clock)
+  }
+
+  /** With nothing else to wait for, the agent ends in order, as by SIGTERM. */
+  #inputEnded(): void {
+    const isLast = this.#options.every((source) => source === 'stdin' || source === 'internal')
+    this.#world.log.info('input-ended', `Standard input has ended${isLast ? ', and there is no other source' : ''}`)
+    if (isLast) process.kill(process.pid, 'SIGTERM')
+  }
+}
+
+function fileOptions(source: Extract<SourceOption, { file: string }>, hostname: string): FileSourceOptions {
+  const { file, facility, level, program, encoding, from, multi_line: lines, limit } = source
+  const multiLine = typeof lines === 'string' ? { kind: lines } : { kind: 'prefix' as const, prefix: Buffer.from(lines.prefix) }
+  return {
+    pattern: file,
+    pri: priOf(facility, level),
+    program,
+    encoding,
+    isFromEnd: from === 'end',
+    rules: { limitBytes: limit, multiLine },
+    hostname,
+  }
+}

@@ -1,0 +1,89 @@
+import * as fs from 'node:fs'
+import type { SourceOption } from '../agent/source-options.ts'
+import { defaultSources, doubleFeedOf } from '../agent/sources.ts'
+import { LoghopError } from '../core/base/errors.ts'
+import type { Verdict } from '../core/daemon/check.ts'
+import { requireJournalctl } from '../core/pipeline/journal/journal-source.ts'
+import { openKernelLog } from '../core/pipeline/kernel/kmsg-source.ts'
+import { isSocketLive } from '../core/platform/datagram-socket.ts'
+
+function checkSocket(path: string): Verdict {
+  const what = 'source'
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined || (stat.isSocket() && !isSocketLive(path))) {
+    try {
+      fs.accessSync(path.slice(0, Math.max(1, path.lastIndexOf('/'))), fs.constants.W_OK)
+      return { what, isGood: true, text: `${path} can be made`, remedy: '' }
+    } catch (error) {
+      return {
+        what,
+        isGood: false,
+        text: (error as Error).message,
+        remedy: 'Make its directory, or run the agent as a user that may write there',
+      }
+    }
+  }
+  const found = stat.isSymbolicLink()
+    ? `a link to ${fs.readlinkSync(path)}`
+    : stat.isSocket()
+      ? 'a socket that a running process listens on'
+      : 'no socket'
+  return {
+    what,
+    isGood: false,
+    text: `${path} is ${found}`,
+    remedy: 'If that is this agent running, all is well; else stop the daemon that has it, or name another path',
+  }
+}
+
+/** What `run` would open for each source. Without any, of those that it would take. */
+export function checkSources(options: readonly SourceOption[] | undefined): Verdict[] {
+  const sources = options ?? defaultSources()
+  const twice = doubleFeedOf(sources)
+  const what = 'source'
+  if (twice !== undefined) return [{ what, isGood: false, text: twice.message, remedy: twice.remedy }]
+  return sources.flatMap((source) => checkSource(source) ?? [])
+}
+
+function checkSource(source: SourceOption): Verdict | undefined {
+  if (source === 'internal' || source === 'stdin') return undefined
+  if (source === 'journal' || (typeof source === 'object' && 'journal' in source))
+    return tried('the journal can be read', requireJournalctl)
+  if (source === 'kernel') return undefined
+  if ('kernel' in source) return tried(`${source.kernel} can be read`, () => fs.closeSync(openKernelLog(source.kernel)))
+  if ('file' in source) return checkFiles(source.file)
+  if ('pipe' in source) return checkPipe(source.pipe)
+  return checkSocket('unix' in source ? source.unix : source['unix-stream'])
+}
+
+function tried(text: string, open: () => void): Verdict {
+  const what = 'source'
+  try {
+    open()
+    return { what, isGood: true, text, remedy: '' }
+  } catch (error) {
+    return { what, isGood: false, text: (error as Error).message, remedy: error instanceof LoghopError ? error.remedy : '' }
+  }
+}
+
+function checkFiles(pattern: string): Verdict {
+  const files = fs.globSync(pattern)
+  const what = 'source'
+  for (const file of files) {
+    try {
+      fs.accessSync(file, fs.constants.R_OK)
+    } catch (error) {
+      return { what, isGood: false, text: (error as Error).message, remedy: 'Run the agent as a user that may read it' }
+    }
+  }
+  const text = files.length === 0 ? `${pattern} matches no file yet` : `${pattern} matches ${files.length} files, all readable`
+  return { what, isGood: true, text, remedy: '' }
+}
+
+function checkPipe(path: string): Verdict {
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false })
+  const what = 'source'
+  if (stat === undefined) return { what, isGood: true, text: `${path} will be made`, remedy: '' }
+  if (stat.isFIFO()) return { what, isGood: true, text: `${path} is a named pipe`, remedy: '' }
+  return { what, isGood: false, text: `${path} is not a named pipe`, remedy: 'Name another path in sources, or move it away' }
+}
