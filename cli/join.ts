@@ -60,6 +60,8 @@ export function registerJoin(daemon: Command, texts: JoinTexts): void {
   texts
     .addOptions(command)
     .action(async (text: string, flags: { directory: string; name?: string; config: string } & Record<string, string>) => {
+      // The list of processes shows arguments to every user of the host, and this one holds a secret.
+      process.title = `loghop ${role} join`
       const token = text === '-' ? fs.readFileSync(0, 'utf8') : text
       const directory = path.resolve(flags.directory)
       // Before the join, so that what is wrong with the options is said before anything is done.
@@ -74,6 +76,7 @@ export function registerJoin(daemon: Command, texts: JoinTexts): void {
         wrote === 'written' ? `  wrote      ${config}` : `  kept       ${config} as it was; it should say "identity: ${directory}"`,
         ...(wrote === 'written' && todo !== undefined ? [todo] : []),
         `Next: give ${directory} to the user that runs it, then: loghop ${role} check --config ${config} && loghop ${role} run --config ${config}`,
+        ...(isNew ? ['One that runs already takes the new identity on SIGHUP, or when it is started again.'] : []),
       ]
       process.stdout.write(`${lines.join('\n')}\n`)
     })

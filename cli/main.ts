@@ -7,6 +7,7 @@ import { registerAgent } from './agent.ts'
 import { EXIT_CONFIGURATION, EXIT_FAILED } from './daemon-commands.ts'
 import { registerDemo } from './demo.ts'
 import { registerIdentity } from './identity.ts'
+import { registerImport } from './import.ts'
 import { registerPki } from './pki.ts'
 import { registerRelay } from './relay.ts'
 import { registerSpool } from './spool.ts'
@@ -25,6 +26,7 @@ function makeProgram(): Command {
   registerPki(program)
   registerIdentity(program)
   registerSpool(program)
+  registerImport(program)
   return program
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { formatDuration } from '../core/base/quantities.ts'
 import { dayOf } from '../core/transport/certificate.ts'
 import { LEAF_DAYS } from '../pki/policy.ts'
-import { collect, directoryOption, duration, print, whoActs, wholeNumber } from './pki-options.ts'
+import { acting, collect, directoryOption, duration, print, whoActs, wholeNumber } from './pki-options.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -58,5 +58,5 @@ export function registerInvite(pki: Command): void {
     .option('--life <time>', 'the same as a time, such as 12h', duration)
     .option('--uses <n>', 'how many hosts may use it (default: 1)', wholeNumber, 1)
     .option('--server <host:port>', 'where hosts reach "loghop pki serve"')
-  directoryOption(command).addHelpText('after', EXAMPLE).action(invite)
+  directoryOption(command).addHelpText('after', EXAMPLE).action(acting(invite))
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { printable } from '../core/base/printable.ts'
 import { dayOf } from '../core/transport/certificate.ts'
-import { directoryOption, print, whoActs } from './pki-options.ts'
+import { acting, actingAlone, directoryOption, print, whoActs } from './pki-options.ts'
 
 // Enough to be told apart, and to be named in other commands.
 const SERIAL_DIGITS = 16
@@ -32,10 +32,11 @@ async function list(flags: { directory: string; json?: boolean }): Promise<void>
   })
   print(
     lines.length === 0
-      ? ['No host has a certificate or an invitation.']
+      ? ['No host has a certificate or an invitation.', 'Next: loghop pki invite NAME --role agent']
       : table([['NAME', 'ROLE', 'SERIAL', 'ISSUED', 'EXPIRES', 'LAST SEEN', 'STATE'], ...rows]),
+    flags.directory,
   )
-  for (const { sentence, remedy } of authority.problems()) print(['', sentence, `  ${remedy}`])
+  for (const { sentence, remedy } of authority.problems()) print(['', sentence, `  ${remedy}`], flags.directory)
 }
 
 async function show(what: string, flags: { directory: string; json?: boolean }): Promise<void> {
@@ -94,7 +95,7 @@ Example:
 
 States: valid; overdue (it should have renewed by now); grace (expired, may still renew by its key); expired; revoked; reset (may be invited again); invited.`,
     )
-    .action(list)
+    .action(actingAlone(list))
   const showing = pki
     .command('show')
     .description('all about one host: its certificates, invitations, and what was done when by whom')
@@ -102,5 +103,5 @@ States: valid; overdue (it should have renewed by now); grace (expired, may stil
     .option('--json', 'for scripts')
   directoryOption(showing)
     .addHelpText('after', '\nExample:\n  $ loghop pki show web01.site1.example.com --directory /var/lib/loghop-ca')
-    .action(show)
+    .action(acting(show))
 }

@@ -10,8 +10,41 @@ import { askTerminal, passphraseFrom } from './passphrase.ts'
 export const PASSPHRASE_VARIABLE = 'LOGHOP_ROOT_PASSPHRASE'
 const PASSPHRASE_CHARACTERS_MIN = 8
 
-export function print(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`)
+const COMMAND = /loghop pki (?:issue|invite|list|show|revoke|reset|crl|rotate|serve)\b(?! --directory)/g
+
+/** Commands that a text names, with the directory they need: so they can be run as they stand. */
+function inDirectory(directory: string, text: string): string {
+  const word = /^[\w./-]+$/.test(directory) ? directory : `'${directory.replaceAll("'", "'\\''")}'`
+  return text.replace(COMMAND, (command) => `${command} --directory ${word}`)
+}
+
+/** @param directory of the authority that commands named in the lines are for */
+export function print(lines: readonly string[], directory?: string): void {
+  const text = lines.join('\n')
+  process.stdout.write(`${directory === undefined ? text : inDirectory(directory, text)}\n`)
+}
+
+/** An action on an authority: what its errors advise can be run as it stands. */
+export function acting<Flags extends { readonly directory: string }, First>(
+  work: (first: First, flags: Flags) => Promise<void>,
+): (first: First, flags: Flags) => Promise<void> {
+  return async (first, flags) => {
+    try {
+      await work(first, flags)
+    } catch (error) {
+      if (!(error instanceof LoghopError)) throw error
+      const { code, message, remedy } = error
+      throw new LoghopError(code, message, inDirectory(flags.directory, remedy), { cause: error })
+    }
+  }
+}
+
+/** The same for a command without an argument. */
+export function actingAlone<Flags extends { readonly directory: string }>(
+  work: (flags: Flags) => Promise<void>,
+): (flags: Flags) => Promise<void> {
+  const acted = acting<Flags, undefined>((_, flags) => work(flags))
+  return (flags) => acted(undefined, flags)
 }
 
 export function collect(value: string, before: readonly string[]): string[] {

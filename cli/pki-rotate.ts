@@ -2,7 +2,16 @@ import type { Command } from 'commander'
 import { LoghopError } from '../core/base/errors.ts'
 import type { Authority } from '../pki/authority.ts'
 import type { RotationStatus } from '../pki/rotation.ts'
-import { directoryOption, PASSPHRASE_HELP, type PassphraseFlags, passphraseOptions, print, readPassphrase, whoActs } from './pki-options.ts'
+import {
+  actingAlone,
+  directoryOption,
+  PASSPHRASE_HELP,
+  type PassphraseFlags,
+  passphraseOptions,
+  print,
+  readPassphrase,
+  whoActs,
+} from './pki-options.ts'
 
 interface RotateFlags extends PassphraseFlags {
   issuer?: boolean
@@ -30,27 +39,34 @@ function stepOf(flags: RotateFlags): Step {
   return wanted[0]!
 }
 
-async function printStatus(status: RotationStatus, isJson: boolean): Promise<void> {
+async function printStatus(status: RotationStatus, isJson: boolean, directory: string): Promise<void> {
   const { missingText } = await import('../pki/rotation.ts')
-  const { roots, issuer, old, live, missing } = status
+  const { roots, issuer, old, live, missing, expired } = status
   if (isJson) return print([JSON.stringify(status)])
   if (old.length === 0)
     return print([
       `No rotation of the root is under way: root ${roots[0]}, issuer ${issuer}, ${live} live ${live === 1 ? 'host' : 'hosts'}`,
     ])
-  print([
-    `Root ${old.join(', ')} awaits its end; root ${roots[0]} and issuer ${issuer} sign. ${live - missing.length} of ${live} live hosts are over.`,
-    ...missing.map((host) => `  ${missingText(host)}`),
-    missing.length === 0 ? 'Next: loghop pki rotate --retire' : 'Next: wait until they have renewed, then loghop pki rotate --retire',
-  ])
+  print(
+    [
+      `Root ${old.join(', ')} awaits its end; root ${roots[0]} and issuer ${issuer} sign. ${live - missing.length} of ${live} live hosts are over.`,
+      ...missing.map((host) => `  ${missingText(host)}`),
+      ...(expired.length === 0
+        ? []
+        : [`Expired, could still renew before it ends, and has to join again after that: ${expired.join(', ')}`]),
+      missing.length === 0 ? 'Next: loghop pki rotate --retire' : 'Next: wait until they have renewed, then loghop pki rotate --retire',
+    ],
+    directory,
+  )
 }
 
 async function retire(authority: Authority, isForced: boolean): Promise<void> {
   const rotation = await import('../pki/rotation.ts')
-  const { roots, missing } = await authority.act((session) => rotation.retire(session, isForced))
+  const { roots, missing, expired } = await authority.act((session) => rotation.retire(session, isForced))
   print([
     `Retired root ${roots.join(', ')}: bundles and chains hold the newest alone from now on`,
     ...(missing.length === 0 ? [] : ['Cut off until they join again:', ...missing.map((host) => `  ${rotation.missingText(host)}`)]),
+    ...(expired.length === 0 ? [] : [`Expired before, these have to join again: ${expired.join(', ')}`]),
   ])
 }
 
@@ -61,7 +77,7 @@ async function rotate(flags: RotateFlags): Promise<void> {
   const authority = Authority.open(flags.directory, { by: whoActs() })
   switch (step) {
     case 'status':
-      return printStatus(rotation.rotationStatus(authority.view()), flags.json === true)
+      return printStatus(rotation.rotationStatus(authority.view()), flags.json === true, flags.directory)
     case 'retire':
       return retire(authority, flags.force === true)
     case 'issuer': {
@@ -72,13 +88,16 @@ async function rotate(flags: RotateFlags): Promise<void> {
     case 'root': {
       const passphrase = await readPassphrase(flags, true)
       const { root, issuer } = await authority.act((session) => rotation.rotateRoot(session, passphrase))
-      return print([
-        `Made root ${root}, signed by the one before as well, and issuer ${issuer}, which signs from now on`,
-        passphrase === undefined
-          ? `root-${root}.key.pem is NOT encrypted: keep it on a medium in a safe, then remove it here`
-          : `root-${root}.key.pem is encrypted with the passphrase that was given`,
-        'Hosts trust both roots as they renew; see who is missing: loghop pki rotate --status; then end the old one: --retire',
-      ])
+      return print(
+        [
+          `Made root ${root}, signed by the one before as well, and issuer ${issuer}, which signs from now on`,
+          passphrase === undefined
+            ? `root-${root}.key.pem is NOT encrypted: keep it on a medium in a safe, then remove it here`
+            : `root-${root}.key.pem is encrypted with the passphrase that was given`,
+          'Hosts trust both roots as they renew; see who is missing: loghop pki rotate --status; then end the old one: --retire',
+        ],
+        flags.directory,
+      )
     }
     default:
       return step satisfies never
@@ -106,5 +125,5 @@ export function registerRotate(pki: Command): void {
     .option('--retire', 'end the old root')
     .option('--force', 'with --retire: also while hosts are missing, which are cut off')
     .option('--json', 'with --status: for scripts')
-  passphraseOptions(directoryOption(command)).addHelpText('after', EXAMPLE).action(rotate)
+  passphraseOptions(directoryOption(command)).addHelpText('after', EXAMPLE).action(actingAlone(rotate))
 }

@@ -3,6 +3,7 @@ import { parseAddress } from '../core/base/address.ts'
 import { LoghopError } from '../core/base/errors.ts'
 import { createLog, LOG_LEVELS, type LogFormat, type LogLevel } from '../core/base/log.ts'
 import { untilStopped } from '../core/daemon/lifecycle.ts'
+import { actingAlone, collect } from './pki-options.ts'
 
 // The authority itself is loaded when the command runs: the daemons start without it.
 
@@ -59,10 +60,6 @@ async function serve(flags: ServeFlags): Promise<void> {
   )
 }
 
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
-}
-
 /** Adds `serve` to `pki`. */
 export function registerPkiServe(pki: Command): void {
   pki
@@ -74,5 +71,5 @@ export function registerPkiServe(pki: Command): void {
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--log-format <format>', 'text or json', 'text')
     .addHelpText('after', EXAMPLE)
-    .action(serve)
+    .action(actingAlone(serve))
 }

@@ -5,6 +5,7 @@ import { registerPkiExport } from './pki-export.ts'
 import { registerInvite } from './pki-invite.ts'
 import { registerList } from './pki-list.ts'
 import {
+  acting,
   collect,
   duration,
   PASSPHRASE_HELP,
@@ -33,16 +34,20 @@ async function init(flags: InitFlags): Promise<void> {
     { directory: flags.directory, name: flags.name, passphrase, by: whoActs() },
     Date.now(),
   )
-  print([
-    `Made the authority "${flags.name}" in ${directory}`,
-    `  root    valid to ${dayOf(root.validTo)}  ${root.certificateSha256}`,
-    `  issuer  valid to ${dayOf(issuer.validTo)}  ${issuer.certificateSha256}`,
-    passphrase === undefined
-      ? "The root's key, root-1.key.pem, is NOT encrypted: no passphrase was given."
-      : "The root's key, root-1.key.pem, is encrypted; without the passphrase no new issuer can be made when this one ends.",
-    'Keep a copy of root-1.key.pem on a medium in a safe, then remove it here: only a rotation needs it, issuing does not.',
-    `Next: loghop pki issue relay.example.com --role relay --directory ${directory} --out relay.example.com.identity`,
-  ])
+  print(
+    [
+      `Made the authority "${flags.name}" in ${directory}`,
+      `  root    valid to ${dayOf(root.validTo)}  ${root.certificateSha256}`,
+      `  issuer  valid to ${dayOf(issuer.validTo)}  ${issuer.certificateSha256}`,
+      passphrase === undefined
+        ? "The root's key, root-1.key.pem, is NOT encrypted: no passphrase was given."
+        : "The root's key, root-1.key.pem, is encrypted; without the passphrase no new issuer can be made when this one ends.",
+      'Keep a copy of root-1.key.pem on a medium in a safe, then remove it here: only a rotation needs it, issuing does not.',
+      'Next: loghop pki serve --listen 0.0.0.0:8443 --name NAME-OF-THIS-MACHINE',
+      'then for each host: loghop pki invite NAME --role relay (or --role agent)',
+    ],
+    directory,
+  )
 }
 
 interface IssueOptions {
@@ -111,7 +116,7 @@ export function registerPki(program: Command): void {
     .requiredOption('--directory <dir>', 'the authority, as made by "pki init"')
     .requiredOption('--out <dir>', 'where to put the identity; must not exist yet')
     .addHelpText('after', ISSUE_EXAMPLE)
-    .action(issue)
+    .action(acting(issue))
   registerPkiServe(pki)
   registerInvite(pki)
   registerList(pki)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { checkBind, checkIdentity, checkSpool } from '../core/daemon/check.ts'
+import { checkBind, checkIdentity, checkSpool, type Verdict } from '../core/daemon/check.ts'
+import { formatBind } from '../core/transport/bind.ts'
 import { type RelayOptions, relayOptions } from '../relay/options.ts'
 import { startRelay } from '../relay/relay.ts'
 import { registerDaemon } from './daemon-commands.ts'
@@ -34,11 +35,24 @@ export function registerRelay(program: Command): void {
     check: async (options) => [
       ...checkIdentity(options.identity, options.renew),
       checkSpool(options.spool.directory),
+      ...checkNames(options),
       ...(await Promise.all(placesOf(options).map(({ host, port }) => checkBind(host, port)))),
       ...(await Promise.all(options.passthrough.map(({ listen }) => checkBind(listen.host, listen.port)))),
     ],
   })
   registerJoin(relay, relayJoin)
+}
+
+/** A listener on which anyone may say any name is no mistake, but seldom what is meant. */
+function checkNames(options: RelayOptions): Verdict[] {
+  return options.listeners
+    .filter((listener) => listener.speaks_for.includes('*'))
+    .map((listener) => {
+      const binds = 'tls' in listener ? listener.tls : 'tcp' in listener ? listener.tcp : 'udp' in listener ? listener.udp : listener.unix
+      const who = 'tls' in listener ? 'every client whose certificate says nothing of roles' : 'every program of this host'
+      const text = `on ${binds.map(formatBind).join(', ')} ${who} may send messages under the name of any host: speaks_for has "*"`
+      return { what: 'listener', isGood: true, text, remedy: 'Name the hosts that are meant, such as "*.switches.example.com"' }
+    })
 }
 
 /** What can be tried out: a UDP port, a path and what systemd would pass cannot. */

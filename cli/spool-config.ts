@@ -2,6 +2,7 @@ import { type AgentOptions, agentOptions } from '../agent/options.ts'
 import { formatAddress } from '../core/base/address.ts'
 import { ConfigurationError, loadConfiguration } from '../core/base/configuration.ts'
 import { destinationName } from '../core/destinations/destination-name.ts'
+import { localIdentity } from '../core/destinations/local-identity.ts'
 import { type RelayOptions, relayOptions } from '../relay/options.ts'
 
 /** Whose spool it is, and the cursors that a daemon with this configuration has. */
@@ -31,6 +32,10 @@ function ofAgent(options: AgentOptions): ConfiguredSpool {
 
 function cursorOf(destination: RelayOptions['destinations'][number]): string {
   if ('files' in destination) return destinationName('files', destination.files)
+  if (!('forward' in destination)) {
+    const { kind, identity } = localIdentity(destination)
+    return destinationName(kind, identity)
+  }
   return destinationName('forward', destination.forward.map(({ address }) => formatAddress(address)).join(','))
 }
 

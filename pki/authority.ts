@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { parseAddress } from '../core/base/address.ts'
+import { systemClock } from '../core/base/clock.ts'
 import { errnoOf, explain, LoghopError } from '../core/base/errors.ts'
 import { type Files, nodeFiles } from '../core/base/files.ts'
 import { printable } from '../core/base/printable.ts'
@@ -8,6 +9,7 @@ import type { Act, NewAct } from './acts.ts'
 import { bundleOf } from './chains.ts'
 import { AuthorityDirectory, LOCK_FILE } from './directory.ts'
 import { enrol, issuedAs, Refusal, refusedName, renew } from './enrol.ts'
+import { Rates } from './est-rate.ts'
 import { Journal } from './journal.ts'
 import { lockWithin } from './lock.ts'
 import { DAY_MS } from './policy.ts'
@@ -29,6 +31,9 @@ import { type State, StateBuilder } from './state.ts'
 const REFUSAL_QUIET_MS = 60_000
 // Causes of refusals that are remembered, so that a stranger cannot fill memory or disk.
 const REFUSALS_MAX = 1000
+// What others can have written into the journal, which only grows: refusals in all, and what one host says of the roots that it trusts.
+const REFUSAL_RATE = { perSecond: 1 / 10, burst: 200 }
+const SEEN_RATE = { perSecond: 1 / 600, burst: 20 }
 // Ours: a bundle has two roots during a rotation.
 const SEEN_ROOTS_MAX = 16
 const SEEN_AGAIN_MS = DAY_MS
@@ -40,6 +45,15 @@ export interface AuthorityOptions {
   readonly files?: Files
 }
 
+function isMissing(file: string): boolean {
+  try {
+    fs.statSync(file)
+    return false
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT'
+  }
+}
+
 /** An opened authority: every act under the lock, one after the other; every look at it sees what others have done since. */
 export class Authority implements AuthorityService {
   readonly directory: AuthorityDirectory
@@ -48,6 +62,8 @@ export class Authority implements AuthorityService {
   readonly #builder = new StateBuilder()
   readonly #journal: Journal
   readonly #refusals = new Map<string, number>()
+  readonly #refusalRate: Rates
+  readonly #seenRate: Rates
   #last: Promise<unknown> = Promise.resolve()
   #trouble: AuthorityProblem | undefined
 
@@ -58,9 +74,12 @@ export class Authority implements AuthorityService {
     return authority
   }
 
-  private constructor(directory: string, { by, now = Date.now, files = nodeFiles }: AuthorityOptions) {
+  private constructor(directory: string, { by, now, files = nodeFiles }: AuthorityOptions) {
     this.#by = by
-    this.#now = now
+    this.#now = now ?? Date.now
+    const clock = now === undefined ? systemClock : { wallUs: () => now() * 1000, monotonicMs: now }
+    this.#refusalRate = new Rates(REFUSAL_RATE, clock)
+    this.#seenRate = new Rates(SEEN_RATE, clock)
     this.directory = new AuthorityDirectory(directory, files)
     this.#journal = new Journal(
       directory,
@@ -75,7 +94,8 @@ export class Authority implements AuthorityService {
 
   #require(): void {
     const { path } = this.directory
-    if (!fs.existsSync(this.#journal.file)) {
+    // Another errno, such as that of a directory that this user may not enter, is told of by the read below.
+    if (isMissing(this.#journal.file)) {
       const remedy = `Make an authority first: loghop pki init --directory ${path} --name "Example Logs"`
       throw new LoghopError('PKI_READ', `Cannot read ${this.#journal.file}: ENOENT`, remedy)
     }
@@ -162,24 +182,25 @@ export class Authority implements AuthorityService {
         return await decide(session)
       } catch (error) {
         if (!(error instanceof Refusal)) throw error
-        const { status, message: sentence, remedy } = error
+        const { status, message: sentence, remedy, retryAfterSeconds } = error
         if (this.#isNewRefusal(status, sentence, session.nowMs)) {
           session.append({ act: 'refuse', name, reason: sentence }, `${name}@${printable(from, 80)}`)
         }
-        return { kind: 'refused', status, sentence, remedy }
+        return { kind: 'refused', status, sentence, remedy, retryAfterSeconds }
       }
     })
   }
 
   /** One line a minute for the same cause; all wrong secrets are one cause, whatever name they come with. */
   #isNewRefusal(status: number, sentence: string, nowMs: number): boolean {
-    const cause = status === 403 ? sentence : String(status)
+    const cause = status === 403 || status === 429 ? sentence : String(status)
     const last = this.#refusals.get(cause)
     if (last !== undefined && nowMs - last < REFUSAL_QUIET_MS && nowMs >= last) return false
     if (this.#refusals.size >= REFUSALS_MAX) {
       for (const [known, at] of this.#refusals) if (nowMs - at >= REFUSAL_QUIET_MS) this.#refusals.delete(known)
       if (this.#refusals.size >= REFUSALS_MAX) return false
     }
+    if (!this.#refusalRate.take('all')) return false
     this.#refusals.set(cause, nowMs)
     return true
   }
@@ -194,6 +215,7 @@ export class Authority implements AuthorityService {
       const last = state.hosts.get(issued.name)?.seen
       const isSame = last !== undefined && last.serial === issued.serial && last.roots.join() === shown.join()
       if (isSame && nowMs - Date.parse(last.at) < SEEN_AGAIN_MS) return
+      if (!this.#seenRate.take(issued.name)) return
       append({ act: 'seen', name: issued.name, serial: issued.serial, roots: shown }, `${issued.name}@${printable(from, 80)}`)
     })
   }

@@ -1,8 +1,20 @@
 // Which certificates are handed out together.
 
 import type { X509Certificate } from 'node:crypto'
-import { type AuthorityDirectory, spkiOf } from './directory.ts'
-import { crossesBelow, liveIssuers, liveRoots, type State } from './state.ts'
+import { spkiDigest } from '../core/identity/bundle.ts'
+import type { ActSession } from './act-session.ts'
+import type { AuthorityDirectory } from './directory.ts'
+import { crossesBelow, liveIssuers, liveRoots, newestIssuer, type State } from './state.ts'
+
+/**
+ * Number of the issuer that signs: the newest that is valid now. A newer one whose time has not come was made while the clock was ahead: what it signs nobody
+ * would believe. When none is valid, the newest that has been.
+ */
+export function signingIssuer({ state, directory, nowMs }: Pick<ActSession, 'state' | 'directory' | 'nowMs'>): number {
+  const begun = liveIssuers(state).filter(({ number }) => directory.issuer(number).validFromDate.getTime() <= nowMs)
+  const valid = begun.find(({ number }) => directory.issuer(number).validToDate.getTime() > nowMs)
+  return (valid ?? begun[0] ?? newestIssuer(state)).number
+}
 
 /** What stands behind a leaf of that issuer: the issuer, and cross certificates for peers that know an older root only. */
 export function behindLeaf(state: State, directory: AuthorityDirectory, issuer: number): X509Certificate[] {
@@ -28,9 +40,5 @@ export function bundleOf(state: State, directory: AuthorityDirectory, nowMs: num
 
 /** SHA-256 of the public keys of the roots in the bundle, hex. */
 export function bundleRoots(state: State, directory: AuthorityDirectory): string[] {
-  return liveRoots(state).map(({ number }) => spkiOf(directory.root(number)))
-}
-
-export function pemOf(certificates: readonly X509Certificate[]): string {
-  return certificates.map((certificate) => certificate.toString()).join('')
+  return liveRoots(state).map(({ number }) => spkiDigest(directory.root(number)))
 }

@@ -2,6 +2,7 @@
 
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
+import { readRevocationList as readList } from '../core/identity/revocation-list.ts'
 import type { RevocationReason } from './acts.ts'
 import { ALGORITHM, type Signer, signingKey } from './x509.ts'
 
@@ -60,22 +61,13 @@ export async function signRevocationList(
   return Buffer.from(crl.rawData)
 }
 
-/** Reads a list of ours. @throws when it cannot be decoded */
+/** Reads a list of ours, with the reader of the hosts: that of the package takes seconds for some thousand entries. @throws when it cannot be decoded */
 export function readRevocationList(der: Buffer): RevocationList & { readonly serials: ReadonlySet<string> } {
-  const crl = new x509.X509Crl(der)
-  const raw = crl.getExtension(CRL_NUMBER)
-  const value = raw === null ? Buffer.from([2, 1, 0]) : Buffer.from(raw.value)
+  const { number, thisUpdateMs, nextUpdateMs, serials } = readList(der)
   return {
-    number: Number.parseInt(value.subarray(2).toString('hex'), 16),
-    thisUpdate: crl.thisUpdate,
-    nextUpdate: crl.nextUpdate ?? crl.thisUpdate,
-    serials: new Set(crl.entries.map(({ serialNumber }) => serialNumber.toUpperCase())),
+    number: Number(number),
+    thisUpdate: new Date(thisUpdateMs),
+    nextUpdate: new Date(nextUpdateMs ?? thisUpdateMs),
+    serials: new Set(serials.keys()),
   }
-}
-
-/** PEM as OpenSSL reads it: the library's own label, CRL, is none that it knows. */
-export function revocationListsPem(lists: readonly Buffer[]): string {
-  return lists
-    .map((der) => `-----BEGIN X509 CRL-----\n${der.toString('base64').replace(/.{64}(?!$)/g, '$&\n')}\n-----END X509 CRL-----\n`)
-    .join('')
 }

@@ -1,6 +1,6 @@
 // The files of an authority's directory besides its journal: FORMAT.md.
 
-import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { errnoOf, LoghopError } from '../core/base/errors.ts'
@@ -18,13 +18,6 @@ export const issuerKeyFile = (issuer: number): string => `issuer-${issuer}.key.p
 export const crlFile = (issuer: number): string => `issuer-${issuer}.crl`
 
 const BACKUP = 'Restore the whole directory from its backup'
-
-/** SHA-256 of the certificate's SubjectPublicKeyInfo, lower-case hex. */
-export function spkiOf(certificate: X509Certificate): string {
-  return createHash('sha256')
-    .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex')
-}
 
 function broken(file: string, found: string): LoghopError {
   return new LoghopError('PKI_BROKEN', `Cannot use ${file}: ${found}`, BACKUP)

@@ -1,12 +1,10 @@
 import { X509Certificate } from 'node:crypto'
+import { pemOf } from '../core/identity/bundle.ts'
+import { isSelfSigned } from '../core/identity/chain.ts'
 import { loadIdentity } from '../core/identity/identity.ts'
 import { certificatesIn } from '../core/identity/pem.ts'
 import { NONE_REVOKED, type TlsIdentity } from '../core/transport/tls-policy.ts'
 import type { AuthorityService } from './service.ts'
-
-function isRoot(certificate: X509Certificate): boolean {
-  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey)
-}
 
 /**
  * The server's identity as it presents it: leaf, issuer, cross certificates, and the roots as well, which a server otherwise leaves out. A host that joins
@@ -19,8 +17,7 @@ export async function presentedIdentity(authority: AuthorityService, names: read
   const roots = authority
     .bundle()
     .map((der) => new X509Certificate(der))
-    .filter(isRoot)
+    .filter(isSelfSigned)
   const sent = [...chain, ...roots.filter((root) => !chain.some((one) => one.raw.equals(root.raw)))]
-  const pem = (certificates: readonly X509Certificate[]) => certificates.map((one) => one.toString()).join('')
-  return { key, cert: pem(sent), ca: pem(roots), revoked: NONE_REVOKED }
+  return { key, cert: pemOf(sent), ca: pemOf(roots), revoked: NONE_REVOKED }
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../core/base/clock.ts'
 import { explain } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
+import { listPem } from '../core/identity/revocation.ts'
 import { type Answer, cached, refusal, unauthorised } from './est-answer.ts'
 import { readBasic } from './est-basic.ts'
 import { CSR_ATTRIBUTES, decodeBody, encodeBody } from './est-body.ts'
@@ -32,7 +33,6 @@ export type Routed = { readonly kind: 'answer'; readonly answer: Answer } | { re
 const EST = '/.well-known/est/'
 const GIVE_CSR = 'Send a PKCS#10 request in DER, in base64: openssl req -new -key key.pem -subj / -outform DER | openssl base64'
 const ROOTS_HEADER = /^[0-9a-f]{64}(?:, ?[0-9a-f]{64}){0,15}$/i
-const PEM_LINE_CHARACTERS = 64
 
 function answered(answer: Answer): Routed {
   return { kind: 'answer', answer }
@@ -41,12 +41,6 @@ function answered(answer: Answer): Routed {
 function base64(contentType: string, der: Buffer): Answer {
   // RFC 7030 demands the second header, RFC 8951 section 3 lets clients ignore it: older ones look for it.
   return { status: 200, headers: { 'Content-Type': contentType, 'Content-Transfer-Encoding': 'base64' }, body: encodeBody(der) }
-}
-
-function listPem(der: Buffer): string {
-  const lines = der.toString('base64').match(new RegExp(`.{1,${PEM_LINE_CHARACTERS}}`, 'g')) ?? []
-  // "X509 CRL", not "CRL": OpenSSL knows no other label.
-  return `-----BEGIN X509 CRL-----\n${lines.join('\n')}\n-----END X509 CRL-----\n`
 }
 
 /** Every path of the enrolment server, and what it answers. What may be issued is the authority's affair alone. */
@@ -150,7 +144,8 @@ export class EstRoutes {
       if (answer.status === 401) this.#failedSecrets.take(request.address)
       this.#tellRefused(request, name, answer.sentence)
       const { status, sentence, remedy } = answer
-      return status === 401 ? unauthorised(sentence, remedy) : refusal(status, sentence, remedy)
+      const retry = answer.retryAfterSeconds === undefined ? {} : { retryAfter: answer.retryAfterSeconds }
+      return status === 401 ? unauthorised(sentence, remedy) : refusal(status, sentence, remedy, retry)
     }
     const text = isRenewal ? `Renewed the certificate of ${answer.name}` : `Issued a certificate for ${answer.name}`
     const serial = new X509Certificate(answer.chain[0]!).serialNumber

@@ -4,6 +4,7 @@ import * as path from 'node:path'
 import { errnoOf, LoghopError } from '../core/base/errors.ts'
 import { nodeFiles, writeAll } from '../core/base/files.ts'
 import { printable } from '../core/base/printable.ts'
+import { isSelfSigned } from '../core/identity/chain.ts'
 import { loadIdentity } from '../core/identity/identity.ts'
 import { certificatesIn } from '../core/identity/pem.ts'
 import { certificateFacts } from '../core/transport/certificate.ts'
@@ -50,10 +51,6 @@ function writeOnce(file: string, bytes: Buffer): void {
     fs.closeSync(fd)
   }
   nodeFiles.syncDirectory(path.dirname(path.resolve(file)))
-}
-
-function isSelfSigned(certificate: X509Certificate): boolean {
-  return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey)
 }
 
 // Readers that list by name want each one once, and a rotated root has the name of the old one.

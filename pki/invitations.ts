@@ -2,10 +2,12 @@ import { createHash, randomBytes } from 'node:crypto'
 import { parseAddress } from '../core/base/address.ts'
 import { LoghopError } from '../core/base/errors.ts'
 import { printable } from '../core/base/printable.ts'
+import { formatDuration } from '../core/base/quantities.ts'
+import { spkiDigest } from '../core/identity/bundle.ts'
 import { formatToken } from '../core/identity/token.ts'
 import { dayOf, type Role } from '../core/transport/certificate.ts'
+import { isNamePattern } from '../core/transport/names.ts'
 import type { ActSession } from './act-session.ts'
-import { spkiOf } from './directory.ts'
 import { checkHostName, checkNameOrPattern, checkOrder, DAY_MS, type IssueOrder } from './policy.ts'
 import { newestRoot } from './state.ts'
 
@@ -75,7 +77,10 @@ export function invite(session: ActSession, order: InviteOrder): Invited {
     throw usage(`Cannot invite for ${uses} uses: 1 to ${USES_MAX} are possible`, `Give --uses between 1 and ${USES_MAX}`)
   }
   if (!(ttlMs >= TTL_MS_MIN && ttlMs <= TTL_MS_MAX)) {
-    throw usage(`Cannot invite for ${ttlMs / 1000} s: 10 s to 30 days are possible`, 'Give --ttl such as 1h')
+    throw usage(`Cannot invite for ${formatDuration(ttlMs)}: 10s to 30d are possible`, 'Give --ttl such as 1h')
+  }
+  if (uses === 1 && order.name.includes('*') && isNamePattern(order.name)) {
+    throw usage(`Cannot invite ${order.name} for one use: a pattern is for several hosts`, 'Give the number of hosts, such as --uses 50')
   }
   const { name, role, san, speaksFor, lifeMs } = checkOrder(order, uses > 1 ? checkNameOrPattern : checkHostName)
   if (name.includes('*') && san.length > 0) {
@@ -87,7 +92,7 @@ export function invite(session: ActSession, order: InviteOrder): Invited {
   const id = randomBytes(ID_BYTES).toString('hex')
   // A token knows whole seconds.
   const expires = new Date(Math.floor((nowMs + ttlMs) / 1000) * 1000)
-  const rootSpki = spkiOf(session.directory.root(newestRoot(state).number))
+  const rootSpki = spkiDigest(session.directory.root(newestRoot(state).number))
   const token = formatToken({ server, name, role, secret, rootSpki, expiresSeconds: expires.getTime() / 1000 })
   session.append({
     act: 'invite',

@@ -1,13 +1,13 @@
+import { pemOf } from '../core/identity/bundle.ts'
 import { AUTHORITY_FILE, CA_FILE, CERT_FILE, KEY_FILE } from '../core/identity/identity.ts'
 import { makeDirectoryOnce, requireFree } from '../core/identity/new-directory.ts'
 import { type CertificateFacts, certificateFacts } from '../core/transport/certificate.ts'
 import type { ActSession } from './act-session.ts'
 import { Authority } from './authority.ts'
-import { behindLeaf, bundleRoots, pemOf, trusted } from './chains.ts'
+import { behindLeaf, bundleRoots, signingIssuer, trusted } from './chains.ts'
 import { requireNotBanned } from './invitations.ts'
 import { type IssueOrder, planLeaf } from './policy.ts'
 import { signPlan } from './signing.ts'
-import { newestIssuer } from './state.ts'
 import { generateKey } from './x509.ts'
 
 export interface IssuedIdentity {
@@ -19,7 +19,7 @@ export interface IssuedIdentity {
 /** The same within an act. */
 export async function issue(session: ActSession, order: IssueOrder & { readonly out: string }): Promise<IssuedIdentity> {
   const { state, directory, nowMs } = session
-  const issuer = newestIssuer(state).number
+  const issuer = signingIssuer(session)
   const plan = planLeaf(order, { validTo: directory.issuer(issuer).validToDate }, nowMs)
   requireNotBanned(session, plan.name)
   requireFree(order.out, 'an identity')

@@ -1,16 +1,19 @@
 import { dayOf } from '../core/transport/certificate.ts'
 import type { ActSession } from './act-session.ts'
+import { signingIssuer } from './chains.ts'
 import { rootKeyFile } from './directory.ts'
 import { DAY_MS, ISSUER_DAYS } from './policy.ts'
 import { LIST_RENEW_MS, staleLists } from './revocation.ts'
 import type { AuthorityProblem } from './service.ts'
-import { newestIssuer, newestRoot } from './state.ts'
+import { newestRoot } from './state.ts'
 
 type View = Pick<ActSession, 'state' | 'directory' | 'nowMs'>
 
-/** Whether the newest issuer has a third of its life left, or less. */
-export function isIssuerDue({ state, directory, nowMs }: View): boolean {
-  const { validFromDate, validToDate } = directory.issuer(newestIssuer(state).number)
+/** Whether the issuer that signs has a third of its life left, or less, and another one would last longer: none outlives the root. */
+export function isIssuerDue(view: View): boolean {
+  const { state, directory, nowMs } = view
+  const { validFromDate, validToDate } = directory.issuer(signingIssuer(view))
+  if (validToDate >= directory.root(newestRoot(state).number).validToDate) return false
   return validToDate.getTime() - nowMs <= (validToDate.getTime() - validFromDate.getTime()) / 3
 }
 
@@ -27,7 +30,7 @@ function issuerProblem(view: View): AuthorityProblem | undefined {
   if (keyState === 'plain') return undefined
   const why = keyState === 'absent' ? `${rootKeyFile(root)} is not here` : `${rootKeyFile(root)} is encrypted`
   return {
-    sentence: `The issuing certificate ${endText(directory.issuer(newestIssuer(state).number).validToDate, nowMs)}, and no new one can be made by itself: ${why}`,
+    sentence: `The issuing certificate ${endText(directory.issuer(signingIssuer(view)).validToDate, nowMs)}, and no new one can be made by itself: ${why}`,
     remedy: 'Run with the key of the root at hand: loghop pki rotate --issuer',
   }
 }

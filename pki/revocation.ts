@@ -1,13 +1,13 @@
 import { LoghopError } from '../core/base/errors.ts'
 import { printable } from '../core/base/printable.ts'
-import { normaliseName } from '../core/transport/names.ts'
+import { isNamePattern, normaliseName } from '../core/transport/names.ts'
 import type { ActSession } from './act-session.ts'
 import { REVOCATION_REASONS, type RevocationReason } from './acts.ts'
 import { readRevocationList, signRevocationList } from './crl.ts'
 import { crlFile } from './directory.ts'
 import { BACKDATE_MS, DAY_MS } from './policy.ts'
 import type { RevocationListFile } from './service.ts'
-import { certificatesOf, type Issued, liveIssuers, type State } from './state.ts'
+import { certificatesOf, type Issued, inviteCommand, liveIssuers, type State } from './state.ts'
 
 export const LIST_LIFE_MS = 7 * DAY_MS
 export const LIST_RENEW_MS = 3_600_000
@@ -81,6 +81,8 @@ export function staleLists(session: Pick<ActSession, 'state' | 'directory' | 'no
 
 export interface Revoked {
   readonly name: string
+  /** `pattern`: of invitations, which are void now. `server`: the authority's own. */
+  readonly kind: 'host' | 'pattern' | 'server'
   readonly serials: readonly string[]
   /** Certificates of the name that stay valid: only a serial was named, and they do not come from it. */
   readonly left: readonly string[]
@@ -93,10 +95,16 @@ function checkReason(reason: string): RevocationReason {
   throw new LoghopError('USAGE', sentence, 'Give one of them as --reason')
 }
 
-/** Finds by full name, or by serial (or its beginning, 8 digits at least). @throws {LoghopError} PKI_UNKNOWN */
+/** Certificates of the authority's own server. */
+function serverCertificates(state: State): Issued[] {
+  return [...state.certificates.values()].filter(({ role }) => role === 'authority')
+}
+
+/** Finds by full name, by the pattern of an invitation, or by serial (or its beginning, 8 digits at least). @throws {LoghopError} PKI_UNKNOWN */
 export function findHost(state: State, nameOrSerial: string): { name: string; serial: string | undefined } {
-  const name = normaliseName(nameOrSerial)
-  if (name !== undefined && (state.hosts.has(name) || [...state.invitations.values()].some((one) => one.name === name))) {
+  const name = normaliseName(nameOrSerial) ?? (isNamePattern(nameOrSerial) ? nameOrSerial.toLowerCase() : undefined)
+  const isOf = (one: { readonly name: string }) => one.name === name
+  if (name !== undefined && (state.hosts.has(name) || [...state.invitations.values()].some(isOf) || serverCertificates(state).some(isOf))) {
     return { name, serial: undefined }
   }
   const hex = nameOrSerial.replaceAll(':', '').toUpperCase()
@@ -116,30 +124,39 @@ function descendants(all: readonly Issued[], serial: string): Set<string> {
 }
 
 /**
- * Revokes the certificates of a host, bans its name, and signs the lists. By serial: that certificate, and all that were renewed from it.
+ * Revokes the certificates of a host, bans its name, and signs the lists. By serial: that certificate, and all that were renewed from it. By the pattern of
+ * invitations: makes those void. The authority's own server is revoked without a ban: it makes itself a new key.
  * @throws {LoghopError} USAGE, PKI_UNKNOWN, PKI_WRITE
  */
 export async function revoke(session: ActSession, nameOrSerial: string, reasonText: string): Promise<Revoked> {
+  const { state, nowMs } = session
   const reason = checkReason(reasonText)
-  const { name, serial } = findHost(session.state, nameOrSerial)
-  const all = certificatesOf(session.state, name)
-  if (serial !== undefined && session.state.certificates.get(serial)!.role === 'authority') {
-    const sentence = `Cannot revoke ${serial}: it is the certificate of the authority's own server`
-    throw new LoghopError('PKI_UNKNOWN', sentence, 'Remove server/ in its directory and start "loghop pki serve" again: it makes a new key')
-  }
+  const { name, serial } = findHost(state, nameOrSerial)
+  const isHost = state.hosts.has(name) || [...state.invitations.values()].some((one) => one.name === name)
+  const isServer = serial === undefined ? !isHost : state.certificates.get(serial)!.role === 'authority'
+  const all = isServer ? serverCertificates(state).filter((issued) => issued.name === name) : certificatesOf(state, name)
   const chosen = serial === undefined ? new Set(all.map((issued) => issued.serial)) : descendants(all, serial)
-  const isOpen = (issued: Issued) => issued.revoked === undefined && Date.parse(issued.notAfter) + GRACE_MS > session.nowMs
+  const isOpen = (issued: Issued) => issued.revoked === undefined && Date.parse(issued.notAfter) + GRACE_MS > nowMs
   const serials = all.filter((issued) => chosen.has(issued.serial) && isOpen(issued)).map((issued) => issued.serial)
+  if (isServer && serials.length === 0) {
+    const sentence = `Cannot revoke "${printable(nameOrSerial)}": it is of the authority's own server, and ended or revoked already`
+    throw new LoghopError('PKI_UNKNOWN', sentence, 'See what there is: loghop pki list')
+  }
   session.append({ act: 'revoke', serials, name, reason })
   await refreshLists(session)
-  return { name, serials, left: all.filter((issued) => !chosen.has(issued.serial) && isOpen(issued)).map((issued) => issued.serial) }
+  const left = all.filter((issued) => !chosen.has(issued.serial) && isOpen(issued)).map((issued) => issued.serial)
+  return { name, kind: isServer ? 'server' : isNamePattern(name) && normaliseName(name) === undefined ? 'pattern' : 'host', serials, left }
 }
 
 /** Lets a name be invited again. @throws {LoghopError} PKI_UNKNOWN when it is not banned */
 export function reset(session: ActSession, nameText: string): string {
   const { name } = findHost(session.state, nameText)
   if (session.state.hosts.get(name)?.banned === undefined) {
-    throw new LoghopError('PKI_UNKNOWN', `Cannot reset ${name}: it is not banned`, `Invite it at once: loghop pki invite ${name}`)
+    throw new LoghopError(
+      'PKI_UNKNOWN',
+      `Cannot reset ${name}: it is not banned`,
+      `Invite it at once: ${inviteCommand(session.state, name)}`,
+    )
   }
   session.append({ act: 'reset', name })
   return name

@@ -2,11 +2,13 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { LoghopError } from '../core/base/errors.ts'
+import { spkiDigest } from '../core/identity/bundle.ts'
 import { dayOf } from '../core/transport/certificate.ts'
 import type { ActSession } from './act-session.ts'
-import { type AuthorityDirectory, crossFile, issuerFile, issuerKeyFile, rootFile, rootKeyFile, spkiOf } from './directory.ts'
+import { signingIssuer } from './chains.ts'
+import { type AuthorityDirectory, crossFile, issuerFile, issuerKeyFile, rootFile, rootKeyFile } from './directory.ts'
 import { DAY_MS, ISSUER_DAYS, ROOT_DAYS, validityOf } from './policy.ts'
-import { refreshLists } from './revocation.ts'
+import { GRACE_MS, refreshLists } from './revocation.ts'
 import { certificatesOf, type Host, type Issued, isLive, liveRoots, newestIssuer, newestRoot, type State } from './state.ts'
 import { generateKey, type KeyPair, type Signer, signAuthority, signRoot } from './x509.ts'
 
@@ -98,6 +100,8 @@ export interface RotationStatus {
   readonly old: readonly number[]
   readonly live: number
   readonly missing: readonly MissingHost[]
+  /** Names of hosts below an old root that have expired and may still renew: until the old one ends. */
+  readonly expired: readonly string[]
 }
 
 function missingOf(state: State, host: Host, newest: Issued, newSpki: string): MissingHost | undefined {
@@ -116,21 +120,27 @@ export function lastSeenOf(host: Host, newest: Issued): string {
   return host.seen !== undefined && host.seen.at > newest.at ? host.seen.at : newest.at
 }
 
-export function rotationStatus({ state, directory, nowMs }: Pick<ActSession, 'state' | 'directory' | 'nowMs'>): RotationStatus {
+export function rotationStatus(session: Pick<ActSession, 'state' | 'directory' | 'nowMs'>): RotationStatus {
+  const { state, directory, nowMs } = session
   const roots = liveRoots(state).map(({ number }) => number)
-  const newSpki = spkiOf(directory.root(roots[0]!))
+  const newSpki = spkiDigest(directory.root(roots[0]!))
   const live: { host: Host; newest: Issued }[] = []
+  const expired: string[] = []
   for (const host of state.hosts.values()) {
-    const newest = certificatesOf(state, host.name).findLast((issued) => isLive(issued, nowMs))
-    if (newest !== undefined && host.banned === undefined) live.push({ host, newest })
+    if (host.banned !== undefined) continue
+    const all = certificatesOf(state, host.name)
+    const newest = all.findLast((issued) => isLive(issued, nowMs))
+    if (newest !== undefined) live.push({ host, newest })
+    else if (all.some((issued) => isLive(issued, nowMs - GRACE_MS))) expired.push(host.name)
   }
   const missing = roots.length === 1 ? [] : live.map(({ host, newest }) => missingOf(state, host, newest, newSpki))
   return {
     roots,
-    issuer: newestIssuer(state).number,
+    issuer: signingIssuer(session),
     old: roots.slice(1),
     live: live.length,
     missing: missing.filter((one) => one !== undefined),
+    expired: roots.length === 1 ? [] : expired,
   }
 }
 
@@ -142,11 +152,14 @@ export function missingText({ name, lacks, lastSeen }: MissingHost): string {
 
 /**
  * Ends every root but the newest.
- * @returns who was missing, and is cut off now; empty unless forced
+ * @returns who was missing, and is cut off now; empty unless forced. And who had expired, and could have renewed until now
  * @throws {LoghopError} PKI_ROTATION while a live host is missing, or when there is nothing to retire
  */
-export function retire(session: ActSession, isForced: boolean): { roots: readonly number[]; missing: readonly MissingHost[] } {
-  const { old, missing } = rotationStatus(session)
+export function retire(
+  session: ActSession,
+  isForced: boolean,
+): { roots: readonly number[]; missing: readonly MissingHost[]; expired: readonly string[] } {
+  const { old, missing, expired } = rotationStatus(session)
   if (old.length === 0) {
     throw new LoghopError('PKI_ROTATION', 'Cannot retire a root: there is only one', 'Make a new one first: loghop pki rotate --root')
   }
@@ -159,5 +172,5 @@ export function retire(session: ActSession, isForced: boolean): { roots: readonl
   }
   // Oldest first: a crash between two of them leaves a sound chain.
   for (const root of [...old].reverse()) session.append({ act: 'retire', root })
-  return { roots: old, missing }
+  return { roots: old, missing, expired }
 }

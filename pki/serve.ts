@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { createServer } from 'node:net'
 import { type Address, formatAddress } from '../core/base/address.ts'
 import { systemClock } from '../core/base/clock.ts'
 import { errnoOf, explain, LoghopError } from '../core/base/errors.ts'
@@ -34,12 +35,24 @@ function certificateEnds(identity: TlsIdentity): string {
   return new X509Certificate(identity.cert).validToDate.toISOString()
 }
 
-async function listen(server: EstServer, address: Address): Promise<number> {
+/** Before anything is issued: an authority that serves already must not find its certificate replaced by one for other names. */
+function requireBindable({ host, port }: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen({ host, port }, () => probe.close(() => resolve()))
+  })
+}
+
+async function listening<T>(address: Address, work: () => Promise<T>): Promise<T> {
   try {
-    return await server.listen(address.host, address.port)
+    return await work()
   } catch (error) {
     const sentence = `Cannot listen on ${formatAddress(address)}: ${errnoOf(error) ?? 'unexpected error'}`
-    const remedy = 'Choose an address of this host and a free port that this user may bind with --listen'
+    const remedy =
+      errnoOf(error) === 'EADDRINUSE'
+        ? 'Another program listens there, perhaps this authority already ("ss -ltnp" names it): end it, or choose a free port with --listen'
+        : 'Choose an address of this host and a free port that this user may bind with --listen'
     throw new LoghopError('PKI_LISTEN', sentence, remedy, { cause: error })
   }
 }
@@ -66,10 +79,11 @@ function problemTeller(authority: AuthorityService, log: Log): () => void {
  */
 export async function startServing(authority: AuthorityService, options: ServeOptions, log: Log): Promise<Running> {
   const names = serverNames(options)
+  await listening(options.listen, () => requireBindable(options.listen))
   await authority.refreshRevocationLists()
   let identity = await presentedIdentity(authority, names)
   const server = new EstServer(identity, new EstRoutes(authority, log, systemClock), log, systemClock)
-  const port = await listen(server, options.listen)
+  const port = await listening(options.listen, () => server.listen(options.listen.host, options.listen.port))
   authority.recordAddress(formatAddress({ host: names[0]!, port }))
   const fields = { names: names.join(','), certificate_until: certificateEnds(identity) }
   log.info('started', `Authority serves on ${formatAddress({ host: options.listen.host, port })}`, fields)

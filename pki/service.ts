@@ -22,7 +22,14 @@ export type EnrolAnswer =
   /** Chain in DER: leaf, issuer, then cross certificates. */
   | { readonly kind: 'issued'; readonly name: string; readonly chain: readonly Buffer[] }
   /** Nothing was issued. HTTP status, one sentence, one remedy; safe to show to the peer. */
-  | { readonly kind: 'refused'; readonly status: 400 | 401 | 403; readonly sentence: string; readonly remedy: string }
+  | {
+      readonly kind: 'refused'
+      readonly status: 400 | 401 | 403 | 429
+      readonly sentence: string
+      readonly remedy: string
+      /** When asking again makes sense, with 429. */
+      readonly retryAfterSeconds?: number | undefined
+    }
 
 export interface RevocationListFile {
   readonly issuer: number

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
+import { spkiDigest } from '../core/identity/bundle.ts'
 import type { ActSession } from './act-session.ts'
 import type { IssueAct, NewAct } from './acts.ts'
-import { spkiOf } from './directory.ts'
+import { signingIssuer } from './chains.ts'
 import type { LeafPlan } from './policy.ts'
-import { newestIssuer } from './state.ts'
 import { type PublicKey, signLeaf } from './x509.ts'
 
 export interface SignedLeaf {
@@ -13,7 +13,7 @@ export interface SignedLeaf {
   readonly act: Extract<NewAct, { act: 'issue' }>
 }
 
-/** Signs a plan with the newest issuer. Writes nothing. */
+/** Signs a plan with the issuer that signs now. Writes nothing. */
 export async function signPlan(
   session: ActSession,
   plan: LeafPlan,
@@ -21,7 +21,7 @@ export async function signPlan(
   how: Pick<IssueAct, 'via' | 'bundle'>,
 ): Promise<SignedLeaf> {
   const { state, directory } = session
-  const issuer = newestIssuer(state).number
+  const issuer = signingIssuer(session)
   const distributionPoint = state.address === undefined ? undefined : `https://${state.address}/crl/${issuer}`
   for (;;) {
     const pem = await signLeaf({ ...plan, publicKey, distributionPoint }, directory.issuerSigner(issuer))
@@ -40,7 +40,7 @@ export async function signPlan(
       notAfter: certificate.validToDate.toISOString(),
       lifeSeconds: plan.lifeMs / 1000,
       sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-      spki: spkiOf(certificate),
+      spki: spkiDigest(certificate),
       keyKind: certificate.publicKey.asymmetricKeyType === 'rsa' ? 'RSA' : 'EC',
       certificate: certificate.raw.toString('base64'),
       ...how,

@@ -135,6 +135,8 @@ export class StateBuilder {
       const issued = state.certificates.get(serial)
       if (issued !== undefined) state.certificates.set(serial, { ...issued, revoked })
     }
+    // The authority's own server may have the name of a host, and comes back with a new key.
+    if (act.serials.some((serial) => state.certificates.get(serial)?.role === 'authority')) return
     this.#host(act.name, { banned: revoked })
     for (const invitation of state.invitations.values()) {
       if (invitation.name === act.name) state.invitations.set(invitation.id, { ...invitation, isVoid: true })
@@ -185,6 +187,13 @@ export function crossesBelow(state: State, root: number): number[] {
     crosses.push(state.roots[index]!.number)
   }
   return crosses
+}
+
+/** The command that invites a name, in the role that it has had before. */
+export function inviteCommand(state: State, name: string): string {
+  const last = certificatesOf(state, name).at(-1) ?? [...state.invitations.values()].findLast((one) => one.name === name)
+  const word = name.includes('*') ? `'${name}' --uses N` : name
+  return `loghop pki invite ${word} --role ${last?.role ?? 'ROLE'}`
 }
 
 /** All certificates of a host, oldest first. */

@@ -2,31 +2,21 @@ import { formatAddress } from '../core/base/address.ts'
 import type { Clock } from '../core/base/clock.ts'
 import type { Log } from '../core/base/log.ts'
 import type { Metrics } from '../core/base/metrics.ts'
+import type { Destination } from '../core/destinations/destination.ts'
 import { destinationName } from '../core/destinations/destination-name.ts'
-import { FilesDestination } from '../core/destinations/files.ts'
 import { ForeignForwardDestination } from '../core/destinations/foreign/foreign-forward.ts'
 import { ForwardDestination } from '../core/destinations/forward.ts'
+import { makeLocalDestination } from '../core/destinations/local.ts'
+import { makeFilesDestination } from '../core/destinations/make-files.ts'
+import type { SharedRecords } from '../core/destinations/shared-records.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import type { Spool } from '../core/spool/spool.ts'
 import { describeCertificate } from '../core/transport/certificate.ts'
 import type { RelayOptions } from './options.ts'
 
-/** What follows the spool, seen from the relay. */
-export interface Destination {
-  start(): void
-  status(): Record<string, string | number>
-  /** Over to a new connection within that time: our certificate is a new one. Where there is none, nothing. */
-  moveWithin?(spreadMs: number): void
-  /** Further certificates are revoked: the receiver's may be among them. */
-  recheck?(): void
-  /** Goes on until it is done or the signal says that time is up. */
-  stop(deadline: AbortSignal): Promise<void>
-  /** After the spool's last checkpoint. */
-  close(): void
-}
-
 export interface DestinationWorld {
   readonly spool: Spool
+  readonly records: SharedRecords
   readonly identity: () => Identity
   readonly log: Log
   readonly metrics: Metrics
@@ -37,14 +27,8 @@ export interface DestinationWorld {
 /** Each attaches to the spool under a name made from what it leads to, so that its cursor outlives a change of the file's order. */
 export function makeDestination(options: RelayOptions['destinations'][number], world: DestinationWorld): Destination {
   const { spool, log, metrics, clock } = world
-  if ('files' in options) {
-    const files = {
-      template: options.files,
-      modes: { file: options.file_mode, directory: options.directory_mode },
-      openFilesLimit: world.openFilesLimit,
-    }
-    return new FilesDestination(files, spool, spool.attach(destinationName('files', options.files), true), log, metrics, clock)
-  }
+  if ('files' in options) return makeFilesDestination(options, world)
+  if (!('forward' in options)) return makeLocalDestination(options, world)
   const addresses = options.forward.map(({ address }) => formatAddress(address))
   const relays = options.forward.map(({ address, pin }) => ({ ...address, pin }))
   const { protocol, balance, plaintext, fail_back: failbackMs } = options

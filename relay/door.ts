@@ -26,6 +26,9 @@ const SWEEP_MS = 500
 /** Who is not read may have given up; one that waits for acknowledgements does so after 30 s. */
 const PAUSE_LIMIT_MS = 35_000
 const LEAVE_LIMIT_MS = 2000
+/** What the frames under way of all connections may hold; over it those are cut off that began first, and not just now. */
+const HELD_LIMIT_BYTES = 128 << 20
+const HELD_AGE_MS = 5000
 
 export interface DoorWorld extends PeerWorld {
   readonly guard: RepeatGuard
@@ -283,6 +286,7 @@ export class Door {
       origins,
       foreign: this.#foreignOf(listener.limit),
       limitBytes: listener.limit,
+      mayBring: (origin: string) => this.#budget.bring(origins.rights.name, origin, listener.limits.origins),
     }
     const peer = new Peer(socket, terms, this.#world, {
       onGone: (gone, reason) => this.#onGone(gone, reason),
@@ -329,6 +333,22 @@ export class Door {
     log[level]('peer-gone', `${peer.name} has gone${why}`, { peer: peer.address, name: peer.name, messages: peer.messages })
   }
 
+  /** Many connections that are slow enough for their deadline could hold a frame each, of up to a batch. */
+  #boundHeld(nowMs: number): void {
+    const holding = [...this.#guests.keys()].filter(({ session }) => session.heldBytes > 0)
+    let heldBytes = holding.reduce((sum, { session }) => sum + session.heldBytes, 0)
+    if (heldBytes <= HELD_LIMIT_BYTES) return
+    const old = holding.filter(({ session }) => nowMs - Math.max(session.frameSinceMs ?? nowMs, this.#resumedMs) > HELD_AGE_MS)
+    for (const peer of old.sort((a, b) => a.session.frameSinceMs! - b.session.frameSinceMs!)) {
+      if (heldBytes <= HELD_LIMIT_BYTES) return
+      heldBytes -= peer.session.heldBytes
+      if (!peer.session.isAcknowledged) this.#world.loss.count('connection-cut', 1, peer.name)
+      peer.session.abort(
+        `too slow: the messages and batches under way hold over ${HELD_LIMIT_BYTES >> 20} MiB in all, and its own is one of the oldest`,
+      )
+    }
+  }
+
   /** Who begins and does not end, and who is silent for too long. */
   #sweep(): void {
     const nowMs = performance.now()
@@ -346,5 +366,6 @@ export class Door {
         session.abort(`too slow: a message or batch has not come to its end within ${frame / 1000} s (limits.frame)`)
       } else if (idle !== undefined && nowMs - Math.max(session.lastMs, this.#resumedMs) > idle) session.close()
     }
+    if (!this.#isPaused) this.#boundHeld(nowMs)
   }
 }

@@ -133,10 +133,11 @@ const limitsOption = z
       }),
     ),
     names: countOption('Host names that one sender may use besides its own', 20_000, 1000),
+    origins: countOption('Hosts of which one relay of ours may bring messages; batches of more are refused', 20_000, 5000),
   })
   .prefault({ handshake: undefined, frame: undefined })
   .describe(
-    'What one sender, and all of them, may take up: a mapping with connections, per_address, per_identity, handshake, frame, idle, names',
+    'What one sender, and all of them, may take up: a mapping with connections, per_address, per_identity, handshake, frame, idle, names, origins',
   )
 
 const common = {

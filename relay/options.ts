@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isLoopback } from '../core/base/address.ts'
+import { formatAddress, isLoopback } from '../core/base/address.ts'
 import {
   authorityOption,
   balanceOption,
@@ -13,44 +13,16 @@ import {
   spoolOptions,
   stopTimeoutOption,
 } from '../core/base/daemon-options.ts'
-import { addressOption, modeOption, textOption } from '../core/base/option-kinds.ts'
+import { addressOption } from '../core/base/option-kinds.ts'
 import { optionNotes } from '../core/base/option-notes.ts'
+import { filesOption } from '../core/destinations/files-options.ts'
+import { localIdentity } from '../core/destinations/local-identity.ts'
+import { LOCAL_ALLOWED, LOCAL_OPTIONS } from '../core/destinations/options.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 import { listenerOption } from './listener-options.ts'
 
 const SPOOL_FALLBACK_BYTES = 10 * 2 ** 30
 const LISTS_FALLBACK_MS = 30_000
-const TEMPLATE_MAX_BYTES = 1024
-
-const templateOption = textOption(
-  {
-    sense: 'File that messages are appended to, one per host; $HOST is the name that the sender proved',
-    allowed: 'an absolute path such as /var/log/loghop/$HOST/messages',
-  },
-  (text) => {
-    const reason = faultOfTemplate(text)
-    return reason === undefined ? { value: text } : { reason }
-  },
-)
-
-/** The only macro is HOST, as `$HOST` or `${HOST}`; a name ends at the first character that is no letter, digit or underscore. */
-function faultOfTemplate(template: string): string | undefined {
-  if (!template.startsWith('/')) return 'not absolute'
-  if (template.includes('\0')) return 'a NUL byte in it'
-  if (template.endsWith('/')) return 'a directory, not a file'
-  if (Buffer.byteLength(template) > TEMPLATE_MAX_BYTES) return `over ${TEMPLATE_MAX_BYTES} bytes`
-  if (template.split('/').includes('..')) return 'a step upwards, ".."'
-  for (const [macro] of template.matchAll(/\$(?:\{[^}]*\}?|\w*)/g)) {
-    if (!/^\$(?:HOST|\{HOST\})$/.test(macro)) return `unknown macro ${macro}, the known one is $HOST or \${HOST}`
-  }
-  return undefined
-}
-
-const filesOption = z.strictObject({
-  files: templateOption,
-  file_mode: modeOption('Permissions of a new file', '0640'),
-  directory_mode: modeOption('Permissions of a new directory', '0750'),
-})
 
 /** What a forward destination speaks. `loghop` alone is exactly once; docs/forwarding.md has the others. */
 export const FORWARD_PROTOCOLS = ['loghop', 'relp', 'syslog-tls', 'tcp', 'udp'] as const
@@ -98,8 +70,26 @@ const forwardOption = z
   })
 
 const destinationOption = z
-  .union([filesOption, forwardOption])
-  .register(optionNotes, { allowed: 'a mapping with files (a path) or forward (a list of relays)' })
+  .union([filesOption, forwardOption, ...LOCAL_OPTIONS])
+  .register(optionNotes, { allowed: `a mapping with files (a path), forward (a list of relays), or one of ${LOCAL_ALLOWED}` })
+
+/** What it leads to, which its cursor is named after. */
+function identityOf(destination: z.infer<typeof destinationOption>): string {
+  if ('files' in destination) return `files ${destination.files}`
+  if ('forward' in destination) return `forward ${destination.forward.map(({ address }) => formatAddress(address)).join(',')}`
+  const { kind, identity } = localIdentity(destination)
+  return `${kind} ${identity}`
+}
+
+const destinationsOption = listOption('Where messages go', 'destination', destinationOption).superRefine((destinations, context) => {
+  const seen = new Map<string, number>()
+  for (const [index, destination] of destinations.entries()) {
+    const identity = identityOf(destination)
+    const before = seen.get(identity)
+    if (before === undefined) seen.set(identity, index)
+    else context.addIssue({ code: 'custom', path: [index], message: `the same as destinations[${before}]; choose for both in one select` })
+  }
+})
 
 const passthroughOption = z.strictObject({
   listen: addressOption('Address to listen on', '0.0.0.0:8443 or "[::]:8443"', 0),
@@ -123,7 +113,7 @@ export const relayOptions = z.strictObject({
   spool: spoolOptions(SPOOL_FALLBACK_BYTES),
   listeners: listOption('Where senders connect', 'listener', listenerOption),
   passthrough: passthroughOptions,
-  destinations: listOption('Where messages go', 'destination', destinationOption),
+  destinations: destinationsOption,
   log: logOptions,
   stop_timeout: stopTimeoutOption,
 })

@@ -61,7 +61,8 @@ export class Origins {
 
   #decide(claimed: string): Origin {
     const { name, aliases, speaksFor, onMismatch, namesLimit } = this.rights
-    const wanted = normaliseName(claimed)
+    // A dot at the end is the root of all names, and no part of the host's.
+    const wanted = normaliseName(claimed.endsWith('.') ? claimed.slice(0, -1) : claimed)
     const isOwn = wanted === name || aliases.includes(wanted ?? '') || (wanted !== undefined && name.startsWith(`${wanted}.`))
     if (claimed === '' || claimed === '-' || isOwn) return this.#own
     if (wanted !== undefined && speaksFor.some((pattern) => matchesName(pattern, wanted))) {

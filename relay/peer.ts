@@ -42,6 +42,8 @@ export interface PeerTerms {
   /** Shared by connections whose messages have the same limit: what a delivery has brought is flushed before the next one is read. */
   readonly foreign: ForeignMessages
   readonly limitBytes: number
+  /** Whether it may bring batches of one more host, for which its certificate speaks. */
+  readonly mayBring: (origin: string) => boolean
 }
 
 /** One admitted connection: what it sends goes to the spool, under names that it may use. */
@@ -127,6 +129,8 @@ export class Peer implements ToldReceiver {
   #storeRecord(bytes: Buffer, head: RecordHead): string | undefined {
     const { spool, metrics, clock, name } = this.#world
     if (!this.#mayBring(head.origin)) return `certificate of ${this.name} does not speak for "${head.origin.slice(0, 30)}"`
+    if (head.origin !== this.name && !this.#terms.mayBring(head.origin))
+      return 'it brings messages of more hosts than limits.origins of the listener'
     const hops = readHops(bytes, head)
     if (hops === undefined) return 'batch: hops do not fit'
     const fault = payloadFault(bytes, head)

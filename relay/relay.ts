@@ -8,6 +8,7 @@ import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
+import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import { Intake } from '../core/pipeline/intake.ts'
 import { Loss } from '../core/pipeline/loss.ts'
@@ -69,9 +70,11 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
   const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
   const limit = openFilesLimit()
   const files = options.destinations.filter((destination) => 'files' in destination).length
+  const records = new SharedRecords(name, log, metrics)
   const destinations = options.destinations.map((destination) =>
     makeDestination(destination, {
       spool,
+      records,
       identity: () => keeper.identity,
       log,
       metrics,
@@ -185,7 +188,13 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     passthrough: passed.length > 0 ? passed.join(',') : undefined,
   })
   return {
-    reload: () => keeper.reload(),
+    reload: () => {
+      keeper.reload()
+      for (const destination of destinations) destination.reopen?.()
+    },
+    reopen: () => {
+      for (const destination of destinations) destination.reopen?.()
+    },
     stop: async (deadline) => {
       stopStatus()
       await stopAll(deadline)

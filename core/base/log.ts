@@ -6,7 +6,9 @@ import { printable } from './printable.ts'
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export type LogFormat = 'text' | 'json'
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
+/** None may have the name of a part of the line itself: it would take its place. */
+type ReservedFields = { readonly [name in 'level' | 'time' | 'event' | 'msg']?: never }
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>> & ReservedFields
 
 export interface LogEvent {
   readonly level: LogLevel

@@ -10,6 +10,16 @@ export const METRICS = {
   },
   messagesForwarded: { name: 'loghop_messages_forwarded_total', unit: 'messages', help: 'messages that the next relay acknowledged' },
   messagesFiled: { name: 'loghop_messages_filed_total', unit: 'messages', help: 'messages written to files' },
+  messagesDelivered: {
+    name: 'loghop_messages_delivered_total',
+    unit: 'messages',
+    help: 'messages handed to pipes, programs, local sockets, terminals and users',
+  },
+  messagesNotShown: {
+    name: 'loghop_messages_not_shown_total',
+    unit: 'messages',
+    help: 'times that a terminal took no more and a message was not shown there, or only in part',
+  },
   messagesCut: { name: 'loghop_messages_cut_total', unit: 'messages', help: 'messages over the limit, cut at their end' },
   messagesUnparsed: {
     name: 'loghop_messages_unparsed_total',

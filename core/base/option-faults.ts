@@ -41,7 +41,9 @@ function faultsOf(issues: readonly Issue[], schema: Schema, value: unknown, base
   for (const issue of issues) {
     if (issue.code === 'unrecognized_keys') continue
     // A rule over a whole mapping counts once its parts are right.
-    if (issue.code === 'custom' && issues.some((other) => other !== issue && isWithin(other.path, issue.path))) continue
+    const isOuter = (other: Issue): boolean =>
+      (other.path.length > issue.path.length || other.code !== 'custom') && isWithin(other.path, issue.path)
+    if (issue.code === 'custom' && issues.some(isOuter)) continue
     const found = valueAt(value, issue.path)
     if (found === undefined && explained.has(keyOf(issue.path))) continue
     const expected = schemaAt(schema, issue.path, value)

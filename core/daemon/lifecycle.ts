@@ -7,6 +7,8 @@ export interface Running {
   stop(deadline: AbortSignal): Promise<void>
   /** SIGHUP. */
   reload(): void
+  /** SIGUSR1: files that were moved away are opened anew. */
+  reopen?(): void
 }
 
 const NEXT = { running: ['stopping'], stopping: ['stopped'], stopped: [] } as const
@@ -35,15 +37,21 @@ export function untilStopped(start: () => Promise<Running>, stopTimeoutMs: numbe
         process.off('SIGTERM', onSignal)
         process.off('SIGINT', onSignal)
         process.off('SIGHUP', onHangup)
+        process.off('SIGUSR1', onReopen)
         resolve()
       }, reject)
     }
     const onHangup = (): void => {
       started.then((running) => running.reload(), reject)
     }
+    // Also where there is nothing to open: without a listener the signal would open a debugger's port.
+    const onReopen = (): void => {
+      started.then((running) => running.reopen?.(), reject)
+    }
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)
     process.on('SIGHUP', onHangup)
+    process.on('SIGUSR1', onReopen)
     const started = start()
     started.catch(reject)
   })

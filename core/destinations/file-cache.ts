@@ -16,6 +16,8 @@ export interface OpenFile {
   size: number
   isDirty: boolean
   checkedMs: number
+  /** When its first line came, as far as is known: seconds since 1970 UTC. */
+  bornSecond: number
 }
 
 /** Open files by host, the least recently used closed first. */
@@ -74,9 +76,27 @@ export class FileCache {
       size: stat.size,
       isDirty: false,
       checkedMs: this.#clock.monotonicMs(),
+      // One that was begun by the process before this one is as old as its last line at least.
+      bornSecond: Math.floor(stat.size > 0 ? stat.mtimeMs / 1000 : this.#clock.wallUs() / 1_000_000),
     }
     this.#files.set(host, opened)
     return opened
+  }
+
+  /** The file of that host if it is open. */
+  peek(host: string): OpenFile | undefined {
+    return this.#files.get(host)
+  }
+
+  /** Closes it, so that `get` opens what stands at its path by then. */
+  close(host: string): void {
+    const held = this.#files.get(host)
+    if (held !== undefined) this.#close(held)
+  }
+
+  /** The next `recheck` of each looks whether it was moved away. */
+  forgetChecks(): void {
+    for (const file of this.#files.values()) file.checkedMs = Number.NEGATIVE_INFINITY
   }
 
   closeAll(): void {

@@ -8,14 +8,19 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Attachment, CursorDocument } from '../spool/attachment.ts'
 import { CODEC_ZSTD, type RecordHead } from '../spool/batch.ts'
-import type { Chunk } from '../spool/follower.ts'
 import type { Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
+import { FileGenerations } from './file-generations.ts'
+import type { FilePlanner, Planned } from './file-plan.ts'
+import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
+import type { LineMaker } from './line-maker.ts'
 import type { Modes } from './open-below.ts'
-import { pathTemplate } from './path-template.ts'
+import { type PathTemplate, pathTemplate } from './path-template.ts'
 import { type RememberedFile, Replay } from './replay.ts'
+import type { SharedRecords } from './shared-records.ts'
+import { writeAgain } from './write-again.ts'
 
 const CHUNK_BYTES = 528 << 10
 /** A batch of the usual size when it came compressed. */
@@ -31,6 +36,26 @@ export interface FilesOptions {
   readonly template: string
   readonly modes: Modes
   readonly openFilesLimit: number
+  /** Nothing is rotated when left out. */
+  readonly rotation?: RotationOptions | undefined
+  /** `batch`: each chunk is on the disk before the next one is begun; else what a checkpoint counts on is. */
+  readonly fsync?: 'batch' | 'checkpoint' | undefined
+  /** Where not every message goes to the file of its host, as a line of the usual form. */
+  readonly chosen?: ChosenOptions | undefined
+}
+
+export interface ChosenOptions {
+  readonly records: SharedRecords
+  readonly planner: FilePlanner
+  readonly lines: LineMaker
+}
+
+/** What is written next: the messages by file, and where they end. */
+interface Work {
+  readonly keys: ReadonlyMap<string, unknown>
+  readonly end: Position
+  readonly messages: number
+  write(key: string): void
 }
 
 interface FilesExtra {
@@ -43,7 +68,12 @@ export class FilesDestination {
   readonly #attachment: Attachment
   readonly #log: Log
   readonly #metrics: Metrics
+  readonly #clock: Clock
+  readonly #path: PathTemplate
   readonly #cache: FileCache
+  readonly #generations: FileGenerations | undefined
+  /** Open files whose closed ones have been looked for. */
+  readonly #looked = new WeakSet<OpenFile>()
   #input = Buffer.from(new ArrayBuffer(OUT_START + OUT_BYTES))
   #formatter: TextLineFormatter
   /** Files of the hosts as they stand at the acknowledged position: what a checkpoint remembers. */
@@ -70,14 +100,19 @@ export class FilesDestination {
     this.#attachment = attachment
     this.#log = log
     this.#metrics = metrics
-    this.#cache = new FileCache(pathTemplate(options.template), options.modes, options.openFilesLimit, clock)
+    this.#clock = clock
+    this.#path = options.chosen?.planner ?? pathTemplate(options.template)
+    this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock)
+    if (options.rotation !== undefined) this.#generations = new FileGenerations(options.rotation, this.#path.base, log)
     this.#formatter = new TextLineFormatter(new Uint8Array(this.#input.buffer as ArrayBuffer))
     const extra = attachment.restored?.extra as FilesExtra | undefined
     this.#restored = new Map((extra?.files ?? []).map((file) => [file.host, file]))
     attachment.checkpointFrom(
       () => this.#checkpoint(),
       (document) => {
-        this.#remembered = new Map((document.extra as FilesExtra).files.map((file) => [file.host, file]))
+        const { files } = document.extra as FilesExtra
+        this.#remembered = new Map(files.map((file) => [file.host, file]))
+        this.#generations?.settle(new Set(files.map((file) => file.inode)))
       },
     )
     spool.onSynced(() => this.#schedule())
@@ -107,6 +142,12 @@ export class FilesDestination {
     }
     this.#isStopped = true
     clearTimeout(this.#retry)
+    await this.#generations?.stop()
+  }
+
+  /** Files that were moved away are noticed with the next line, not within half a second. */
+  reopen(): void {
+    this.#cache.forgetChecks()
   }
 
   /** After the last checkpoint. */
@@ -134,9 +175,9 @@ export class FilesDestination {
     if (this.#isWaiting || this.#isStopped) return
     try {
       for (let turn = 0; turn < CHUNKS_PER_TURN; turn++) {
-        const chunk = this.#attachment.follower.read(this.#input.subarray(0, CHUNK_BYTES), 8)
-        if (chunk === undefined) return
-        if (!this.#writeChunk(chunk)) return
+        const work = this.#options.chosen === undefined ? this.#nextByHost() : this.#nextChosen(this.#options.chosen)
+        if (work === undefined) return
+        if (!this.#writeWork(work)) return
       }
       this.#schedule()
     } catch (error) {
@@ -163,9 +204,10 @@ export class FilesDestination {
     }, RETRY_MS)
   }
 
-  /** @returns false when a checkpoint has to come first; the chunk is read again then */
-  #writeChunk(chunk: Chunk): boolean {
-    // As many hosts as files may be open at once: all of them have to be known to one checkpoint before the first line is written.
+  /** Everything, by host. As many hosts as files may be open at once: all have to be known to one checkpoint before the first line is written. */
+  #nextByHost(): Work | undefined {
+    const chunk = this.#attachment.follower.read(this.#input.subarray(0, CHUNK_BYTES), 8)
+    if (chunk === undefined) return undefined
     const byHost = new Map<string, RecordHead[]>()
     let taken = 0
     let messages = 0
@@ -179,23 +221,74 @@ export class FilesDestination {
     }
     const end = chunk.positions[taken - 1]!
     if (taken < chunk.heads.length) this.#attachment.follower.seek(end)
-    for (const host of byHost.keys()) this.#cache.recheck(host)
-    if (this.#needsCheckpoint(byHost.keys())) {
+    return { keys: byHost, end, messages, write: (host) => this.#writeHost(host, byHost.get(host)!, chunk.bytes) }
+  }
+
+  /** What is chosen, by file. */
+  #nextChosen({ records, planner, lines }: ChosenOptions): Work | undefined {
+    const chunk = records.read(this.#attachment)
+    if (chunk === undefined) return undefined
+    const { byFile, taken, messages } = planner.plan(chunk.records, this.#options.openFilesLimit)
+    const { end } = chunk.records[taken - 1]!
+    if (taken < chunk.records.length) this.#attachment.follower.seek(end)
+    return { keys: byFile, end, messages, write: (key) => this.#writePlanned(key, byFile.get(key)!, lines) }
+  }
+
+  /** @returns false when a checkpoint or a sync has to come first */
+  #writeWork({ keys, end, messages, write }: Work): boolean {
+    for (const key of keys.keys()) {
+      this.#cache.recheck(key)
+      this.#rotateIfDue(key)
+    }
+    if (this.#needsCheckpoint(keys.keys())) {
       this.#attachment.follower.seek(this.#attachment.acknowledged)
       this.#checkpointFirst()
       return false
     }
     this.#made.clear()
-    for (const [host, heads] of byHost) this.#writeHost(host, heads, chunk.bytes)
+    for (const key of keys.keys()) write(key)
     this.#written.clear()
-    for (const host of byHost.keys()) this.#settle(this.#cache.get(host))
+    for (const key of keys.keys()) this.#settle(this.#cache.get(key))
     this.#attachment.acknowledge(end)
     this.#metrics.add('messagesFiled', messages)
     if (this.#trouble !== '') {
       this.#log.info('files-recovered', `Writing to the files of ${this.#options.template} again`, {})
       this.#trouble = ''
     }
-    return true
+    return this.#options.fsync === 'batch' ? this.#syncFirst() : true
+  }
+
+  /** @returns false: it goes on when what was written is on the disk */
+  #syncFirst(): boolean {
+    this.#isWaiting = true
+    const dirty = [...this.#cache.open].filter((file) => file.isDirty)
+    Promise.all(dirty.map((file) => this.#sync(file))).then(
+      () => {
+        this.#isWaiting = false
+        this.#pump()
+      },
+      // What is written counts as such; the next checkpoint makes it durable.
+      (error) => this.#fail(error),
+    )
+    return false
+  }
+
+  /** Between two lines and not while a replay compares: what is in the file by now is all ours and acknowledged. */
+  #rotateIfDue(key: string): void {
+    const { rotation } = this.#options
+    if (rotation === undefined || this.#written.has(key)) return
+    const file = this.#cache.get(key)
+    const components = this.#path.components(key)
+    if (!this.#looked.has(file)) {
+      this.#looked.add(file)
+      this.#generations!.look(key, components)
+    }
+    if (this.#replays.has(key) || this.#restored.has(key)) return
+    const nowSecond = Math.floor(this.#clock.wallUs() / 1_000_000)
+    if (!isRotationDue(file, rotation, nowSecond)) return
+    rotateFile(file, this.#path.base, components, nowSecond)
+    this.#cache.close(key)
+    this.#generations!.look(key, components)
   }
 
   /** Opens the files and says whether one of them is new to the durable checkpoint. */
@@ -327,6 +420,29 @@ export class FilesDestination {
     this.#append(file, this.#input, OUT_START, out)
   }
 
+  #writePlanned(key: string, planned: readonly Planned[], lines: LineMaker): void {
+    const file = this.#cache.get(key)
+    let out = OUT_START
+    for (const { record, messages } of planned) {
+      const { bytes, places, context } = record
+      for (const index of messages) {
+        context.sequence = context.firstSequence + index
+        lines.make(bytes, places[index * 2]!, places[index * 2 + 1]!, context)
+        const length = lines.end - lines.start
+        if (out + length > OUT_START + OUT_BYTES) {
+          this.#append(file, this.#input, OUT_START, out)
+          out = OUT_START
+        }
+        if (length > OUT_BYTES) this.#append(file, lines.bytes, lines.start, lines.end)
+        else {
+          this.#input.set(lines.bytes.subarray(lines.start, lines.end), out)
+          out += length
+        }
+      }
+    }
+    this.#append(file, this.#input, OUT_START, out)
+  }
+
   /** The record's messages as they are when plain; where they came compressed, in our own memory if there is room. */
   #plainPayload(head: RecordHead, bytes: Buffer): { source: Buffer; start: number; end: number } | undefined {
     if (head.codec !== CODEC_ZSTD) return { source: bytes, start: head.payloadStart, end: head.end }
@@ -375,21 +491,5 @@ export class FilesDestination {
       this.#made.set(host, made + from - start)
       this.#written.set(host, Math.max(this.#written.get(host) ?? 0, made + from - start))
     }
-  }
-}
-
-/** Writes what stands there again, so that the pages are dirty once more. The descriptor itself only appends, so another one is used. */
-function writeAgain(fd: number, from: number, to: number): void {
-  const place = fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDWR)
-  try {
-    const bytes = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - from))
-    for (let at = from; at < to; ) {
-      const got = fs.readSync(place, bytes, 0, Math.min(bytes.length, to - at), at)
-      if (got === 0) return
-      for (let done = 0; done < got; ) done += fs.writeSync(place, bytes, done, got - done, at + done)
-      at += got
-    }
-  } finally {
-    fs.closeSync(place)
   }
 }

@@ -4,19 +4,21 @@ import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:cry
 import { formatAddress } from '../base/address.ts'
 import { LoghopError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
-import { certificateFacts } from '../transport/certificate.ts'
+import { certificateFacts, dayOf } from '../transport/certificate.ts'
 import { Authorities } from './authorities.ts'
 import { spkiDigest } from './bundle.ts'
 import { readCertsOnly } from './certs-only.ts'
 import { makeRequest } from './csr.ts'
 import { askEst, CERTIFICATES_LIMIT_BYTES, type EstServer, LISTS_LIMIT_BYTES } from './est-client.ts'
+import { SKEW_MS } from './revocation.ts'
 
 const EST = '/.well-known/est/'
 const ROOTS_SENT_LIMIT = 16
+const ASK = 'Ask those who run it to look at its log, and at its version'
 
-function unusable(server: EstServer, found: string, cause?: unknown): LoghopError {
+function unusable(server: EstServer, found: string, remedy = ASK, cause?: unknown): LoghopError {
   const sentence = `The authority ${formatAddress(server.address)} answered with what cannot be used: ${found}`
-  return new LoghopError('EST_ANSWER', sentence, 'Ask those who run it to look at its log, and at its version', { cause })
+  return new LoghopError('EST_ANSWER', sentence, remedy, { cause })
 }
 
 function certificatesOf(server: EstServer, body: Buffer): X509Certificate[] {
@@ -25,7 +27,7 @@ function certificatesOf(server: EstServer, body: Buffer): X509Certificate[] {
   try {
     return readCertsOnly(Buffer.from(text, 'base64'))
   } catch (error) {
-    throw unusable(server, (error as Error).message, error)
+    throw unusable(server, (error as Error).message, ASK, error)
   }
 }
 
@@ -48,21 +50,27 @@ export interface CertificateOrder {
   readonly name: string
   /** Enrolment by the secret of an invitation; without one a renewal by the client certificate. */
   readonly secret?: string | undefined
+  readonly nowMs: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Its own certificate first. @throws {LoghopError} EST_ANSWER: no certificate of our key for our name, or one that leads to no root of the bundle */
+/** Its own certificate first. @throws {LoghopError} EST_ANSWER: no certificate of our key for our name and time, or one that leads to no root of the bundle */
 function sorted(
   server: EstServer,
   answered: readonly X509Certificate[],
   key: KeyObject,
-  name: string,
+  { name, nowMs }: CertificateOrder,
   bundle: readonly X509Certificate[],
 ): X509Certificate[] {
   const leaf = answered.find((one) => one.checkPrivateKey(key))
   if (leaf === undefined) throw unusable(server, 'none of its certificates is of our key')
-  const { names } = certificateFacts(leaf)
+  const { names, validFrom, validTo } = certificateFacts(leaf)
   if (!names.includes(name)) throw unusable(server, `its certificate is for ${printable(names.join(', '))}, not for ${name}`)
+  // Its clock or ours is wrong: the certificate that we have may be of more use.
+  if (validFrom.getTime() > nowMs + SKEW_MS || validTo.getTime() < nowMs - SKEW_MS) {
+    const found = `its certificate is valid from ${dayOf(validFrom)} to ${dayOf(validTo)}, the clock here says ${dayOf(new Date(nowMs))}`
+    throw unusable(server, found, 'Set the clock that is wrong, here or there')
+  }
   const others = answered.filter((one) => one !== leaf)
   if (!new Authorities(bundle, others).vouchFor(leaf)) throw unusable(server, 'its certificate leads to no root of its bundle')
   return [leaf, ...others]
@@ -94,7 +102,7 @@ export async function askCertificate(
     body: request.toString('base64'),
     limitBytes: CERTIFICATES_LIMIT_BYTES,
   })
-  return sorted(server, certificatesOf(server, body), key, order.name, bundle)
+  return sorted(server, certificatesOf(server, body), key, order, bundle)
 }
 
 /** The revocation lists, PEM, unchecked; undefined when they are the same as those that `tag` stands for. @throws {LoghopError} EST_* */

@@ -7,6 +7,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../base/address.ts'
 import { LoghopError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
+import { certificateFacts, dayOf } from '../transport/certificate.ts'
 import type { RevocationCheck } from '../transport/tls-policy.ts'
 
 const CONNECT_LIMIT_MS = 10_000
@@ -73,8 +74,28 @@ function untrusted(address: Address, error: NodeJS.ErrnoException): LoghopError 
   const remedy =
     error.code === 'ERR_TLS_CERT_ALTNAME_INVALID'
       ? `Name it as its certificate does, or start "loghop pki serve" with --name ${printable(address.host)}`
-      : 'Make sure that the address is right, and that nobody stands between; if its root was replaced while this host was away, join again'
+      : error.code === 'CERT_NOT_YET_VALID' || error.code === 'CERT_HAS_EXPIRED'
+        ? `Compare the clocks: that of this host says ${dayOf(new Date())}; if it is right, look at the log of "loghop pki serve"`
+        : 'Make sure that the address is right, and that nobody stands between; if its root was replaced while this host was away, join again'
   return new LoghopError('EST_UNTRUSTED', sentence, remedy, { cause: error })
+}
+
+/** Whether OpenSSL, or the check of the name, has judged the certificate; otherwise it is the network, or a handshake that came to no certificate. */
+function isVerdict({ code }: NodeJS.ErrnoException): boolean {
+  // Errnos are E and letters, Node's own codes begin with ERR_, verdicts are words such as CERT_HAS_EXPIRED.
+  return code === 'ERR_TLS_CERT_ALTNAME_INVALID' || (code !== undefined && !/^(?:E[A-Z0-9]+$|ERR_)/.test(code))
+}
+
+/**
+ * A certificate that gives its holder a role among hosts is none of an authority's server. A site relay that passes enrolment through has a certificate, from
+ * the same root, for the very name that its hosts dial: with it, it could hand out roots of its own.
+ */
+function roleOf(certificate: X509Certificate): string | undefined {
+  try {
+    return certificateFacts(certificate).role
+  } catch {
+    return 'host with a key that cannot be read'
+  }
 }
 
 function common(address: Address) {
@@ -110,16 +131,20 @@ function connectChecked(server: EstServer): Promise<TLSSocket> {
       reject(error)
     }
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      // Verdicts of OpenSSL and the name's have codes without "E" and errno.
-      const isVerdict =
-        socket.getProtocol() !== null && error.errno === undefined && !`${error.code}`.startsWith('ERR_SSL') && error.code !== 'ECONNRESET'
-      fail(isVerdict ? untrusted(address, error) : unreachable(address, error))
+      fail(isVerdict(error) ? untrusted(address, error) : unreachable(address, error))
     })
     socket.once('close', () => fail(unreachable(address, new Error('it closed the connection during the handshake'))))
     socket.once('secureConnect', () => {
       const certificate = socket.getPeerX509Certificate()
       if (!socket.authorized || certificate === undefined) {
         fail(untrusted(address, new Error('its certificate does not verify')))
+        return
+      }
+      const role = roleOf(certificate)
+      if (role !== undefined) {
+        fail(
+          untrusted(address, new Error(`it is the certificate of ${role === 'agent' ? 'an' : 'a'} ${role}, not of an authority's server`)),
+        )
         return
       }
       if (server.revoked(certificate) !== undefined) {

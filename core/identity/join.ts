@@ -9,6 +9,7 @@ import { printable } from '../base/printable.ts'
 import type { Role } from '../transport/certificate.ts'
 import { isHostName, matchesName, normaliseName } from '../transport/names.ts'
 import { NONE_REVOKED } from '../transport/tls-policy.ts'
+import { asOwner } from './as-owner.ts'
 import { bundleText, pemOf, spkiDigest } from './bundle.ts'
 import { isSelfSigned } from './chain.ts'
 import { newKeyPem } from './csr.ts'
@@ -84,7 +85,7 @@ function pendingKey(directory: string): string {
   }
   const made = newKeyPem()
   fs.rmSync(`${file}.new`, { force: true })
-  writeNew(`${file}.new`, made, fs.statSync(directory))
+  writeNew(`${file}.new`, made)
   fs.renameSync(`${file}.new`, file)
   const fd = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
   try {
@@ -141,9 +142,10 @@ async function enrol(
   bundle: readonly X509Certificate[],
   directory: string,
   before: Identity | undefined,
+  nowMs: number,
 ): Promise<Answer> {
   const ask = async (keyPem: string): Promise<Answer> => {
-    return { keyPem, chain: await askCertificate(server, { keyPem, name, secret: token.secret }, bundle) }
+    return { keyPem, chain: await askCertificate(server, { keyPem, name, secret: token.secret, nowMs }, bundle) }
   }
   if (before !== undefined && !fs.existsSync(path.join(directory, PENDING_FILE))) {
     try {
@@ -153,7 +155,7 @@ async function enrol(
       if (!(error instanceof EstRefused) || error.status !== 403) throw error
     }
   }
-  return ask(pendingKey(directory))
+  return ask(asOwner(directory, () => pendingKey(directory)))
 }
 
 /**
@@ -173,11 +175,12 @@ export async function join(order: JoinOrder, nowMs: number): Promise<Joined> {
     throw new LoghopError('JOIN_SERVER', sentence, 'Make a new token with "loghop pki invite"')
   }
   makeDirectory(directory)
-  const before = present(directory, name)
-  const { keyPem, chain } = await withIdentityLock(directory, () => enrol(server, token, name, bundle, directory, before))
+  const before = asOwner(directory, () => present(directory, name))
+  const { keyPem, chain } = await withIdentityLock(directory, () => enrol(server, token, name, bundle, directory, before, nowMs))
   const cert = pemOf(chain)
-  const ca = bundleText(textOf(directory, CA_FILE), certificatesIn(textOf(directory, CERT_FILE)) ?? [], bundle)
+  const [oldCa, oldCert] = asOwner(directory, () => [textOf(directory, CA_FILE), textOf(directory, CERT_FILE)] as const)
+  const ca = bundleText(oldCa, certificatesIn(oldCert) ?? [], bundle)
   await replaceTogether(directory, { [KEY_FILE]: keyPem, [CERT_FILE]: cert, [CA_FILE]: ca, [AUTHORITY_FILE]: `${token.server}\n` })
-  fs.rmSync(path.join(directory, PENDING_FILE), { force: true })
+  asOwner(directory, () => fs.rmSync(path.join(directory, PENDING_FILE), { force: true }))
   return { identity: loadIdentity(directory), server: address, isNew: before?.cert !== cert }
 }

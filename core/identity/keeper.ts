@@ -211,8 +211,11 @@ export class IdentityKeeper {
     this.#isBusy = true
     try {
       const nowMs = this.#nowMs
-      // A clock that was set back must not put off an attempt until it has caught up.
-      if (nowMs < this.#triedMs) this.#tryAtMs = 0
+      // A clock that was set back must not put off an attempt until it has caught up; and what failed by the wrong one is tried again at once.
+      if (nowMs < this.#triedMs) {
+        this.#tryAtMs = 0
+        this.#rootsAtMs = 0
+      }
       const isDue = this.#renews && nowMs >= this.#renewAtMs
       const areRootsDue = this.#authority() !== undefined && (nowMs >= this.#rootsAtMs || this.#rootsAtMs > nowMs + ROOTS_EVERY_MS)
       if ((isDue || areRootsDue) && nowMs >= this.#tryAtMs) await this.#attempt(isDue)
@@ -267,7 +270,7 @@ export class IdentityKeeper {
     const headers = rootsHeader(authoritiesOf(this.#identity).roots)
     const bundle = await askBundle(server, headers)
     const keyPem = newKeyPem()
-    const chain = await askCertificate(server, { keyPem, name, headers }, bundle)
+    const chain = await askCertificate(server, { keyPem, name, headers, nowMs: this.#nowMs }, bundle)
     if (this.#isStopped) return
     const newCa = bundleText(ca, chainOf(this.#identity), bundle)
     await replaceTogether(directory, { [KEY_FILE]: keyPem, [CERT_FILE]: pemOf(chain), [CA_FILE]: newCa })
@@ -315,7 +318,7 @@ export class IdentityKeeper {
       const told = this.#told.get(keyOf(problem))
       if (told !== undefined && nowMs - told < againMs) continue
       this.#told.set(keyOf(problem), nowMs)
-      this.#log.error(`identity-${problem.kind}`, `${problem.sentence}. ${problem.remedy}`, { level: problem.level })
+      this.#log.error(`identity-${problem.kind}`, `${problem.sentence}. ${problem.remedy}`, { alarm_level: problem.level })
     }
     for (const key of [...this.#told.keys()]) if (!keys.has(key)) this.#told.delete(key)
   }

@@ -87,7 +87,9 @@ function problemOf(
       ? `${Math.floor(left / DAY_MS)} days`
       : left >= 7_200_000
         ? `${Math.floor(left / 3_600_000)} hours`
-        : `${Math.floor(left / 60_000)} minutes`
+        : left >= 120_000
+          ? `${Math.floor(left / 60_000)} minutes`
+          : `${Math.floor(left / 1000)} seconds`
   const end = `expires on ${dayOf(validTo)}, in ${inTime}`
   if (overdue)
     return { kind: 'renewal-overdue', level, failing: false, sentence: `${where} was to be renewed by now, and is not; it ${end}`, remedy }

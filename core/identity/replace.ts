@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { errnoOf, LoghopError } from '../base/errors.ts'
 import { takeLock } from '../platform/lock.ts'
+import { asOwner } from './as-owner.ts'
 
 export const NEXT_DIRECTORY = 'next'
 const WRITTEN_DIRECTORY = 'next.new'
@@ -22,13 +23,8 @@ function syncDirectory(directory: string): void {
   }
 }
 
-/** A command run by root leaves the directory usable for the daemon's user, who owns it. */
-function giveTo(owner: fs.Stats, place: string): void {
-  if (process.getuid?.() === 0 && owner.uid !== 0) fs.chownSync(place, owner.uid, owner.gid)
-}
-
 /** Writes a new file and syncs it; a key is for its owner alone. @throws EEXIST when it is there */
-export function writeNew(file: string, content: string, owner: fs.Stats): void {
+export function writeNew(file: string, content: string): void {
   const fd = fs.openSync(file, 'wx', KEY_NAMES.test(file) ? 0o600 : 0o644)
   try {
     fs.writeFileSync(fd, content)
@@ -36,7 +32,6 @@ export function writeNew(file: string, content: string, owner: fs.Stats): void {
   } finally {
     fs.closeSync(fd)
   }
-  giveTo(owner, file)
 }
 
 /** Step 3 of FORMAT.md for what stands in `next/`; nothing when it is not there. */
@@ -59,14 +54,12 @@ function* finishSteps(directory: string): Generator<string, void> {
  */
 export function* replacementSteps(directory: string, files: NewFiles): Generator<string, void> {
   yield* finishSteps(directory)
-  const owner = fs.statSync(directory)
   const written = path.join(directory, WRITTEN_DIRECTORY)
   fs.rmSync(written, { recursive: true, force: true })
   fs.mkdirSync(written, { mode: 0o700 })
-  giveTo(owner, written)
   yield 'next.new is made'
   for (const [name, content] of Object.entries(files)) {
-    writeNew(path.join(written, name), content, owner)
+    writeNew(path.join(written, name), content)
     yield `${name} is written`
   }
   syncDirectory(written)
@@ -88,10 +81,9 @@ function lockFault(directory: string): LoghopError {
 export async function withIdentityLock<T>(directory: string, use: () => T | Promise<T>): Promise<T> {
   const file = path.join(directory, LOCK_FILE)
   for (const deadlineMs = performance.now() + LOCK_WAIT_MS; ; ) {
-    const lock = takeLock(file)
+    const lock = asOwner(directory, () => takeLock(file))
     if (lock !== undefined) {
       try {
-        giveTo(fs.statSync(directory), file)
         return await use()
       } finally {
         lock.release()
@@ -106,9 +98,11 @@ function explained(directory: string, error: unknown): unknown {
   const errno = errnoOf(error)
   if (errno === undefined) return error
   const remedy =
-    errno === 'ENOSPC' || errno === 'EDQUOT'
-      ? 'Free space on its file system; the old files are in use meanwhile'
-      : 'Give the directory, and the file system it is on, to the user that runs this, writable'
+    errno === 'ELOOP'
+      ? 'Remove the link that stands in the place of a file, and find out who has put it there'
+      : errno === 'ENOSPC' || errno === 'EDQUOT'
+        ? 'Free space on its file system; the old files are in use meanwhile'
+        : 'Give the directory, and the file system it is on, to the user that runs this, writable'
   return new LoghopError('IDENTITY_WRITE', `Cannot replace files of identity ${directory}: ${(error as Error).message}`, remedy, {
     cause: error,
   })
@@ -121,7 +115,9 @@ function explained(directory: string, error: unknown): unknown {
 export async function replaceTogether(directory: string, files: NewFiles): Promise<void> {
   try {
     await withIdentityLock(directory, () => {
-      for (const _ of replacementSteps(directory, files));
+      asOwner(directory, () => {
+        for (const _ of replacementSteps(directory, files));
+      })
     })
   } catch (error) {
     throw explained(directory, error)
@@ -132,13 +128,15 @@ export async function replaceTogether(directory: string, files: NewFiles): Promi
 export function finishReplacement(directory: string): void {
   if (!fs.existsSync(path.join(directory, NEXT_DIRECTORY))) return
   try {
-    const lock = takeLock(path.join(directory, LOCK_FILE))
-    if (lock === undefined) return
-    try {
-      for (const _ of finishSteps(directory));
-    } finally {
-      lock.release()
-    }
+    asOwner(directory, () => {
+      const lock = takeLock(path.join(directory, LOCK_FILE))
+      if (lock === undefined) return
+      try {
+        for (const _ of finishSteps(directory));
+      } finally {
+        lock.release()
+      }
+    })
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
   }

@@ -37,6 +37,7 @@ export function readListsPem(text: string): RevocationList[] {
   })
 }
 
+/** PEM as OpenSSL reads it: a label without `X509` is none that it knows. */
 export function listPem(der: Buffer): string {
   return `-----BEGIN X509 CRL-----\n${der.toString('base64').replace(/.{1,64}/g, '$&\n')}-----END X509 CRL-----\n`
 }

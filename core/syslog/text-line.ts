@@ -4,15 +4,16 @@
 //   2026-11-23T02:50:00.123456+00:00 web01/db01 sshd[1234]: text
 // Hot: bench/micro/text-line.ts. The bytes of a line depend on the message and the origin alone, so that writing it again gives the same.
 
+import { isClaim } from './claim.ts'
+import { escapeText } from './escape.ts'
+
 const SPACE = 0x20
 const DASH = 0x2d
-const DOT = 0x2e
 const SLASH = 0x2f
 const HASH = 0x23
 const LF = 0x0a
 const LESS = 0x3c
 const GREATER = 0x3e
-const ZERO = 0x30
 
 /** A byte of the message takes at most four in the line. */
 export const LINE_GROWTH = 4
@@ -73,7 +74,7 @@ export class TextLineFormatter {
     if (isWhole) memory[to++] = DASH
     const host = this.#host
     for (let index = 0; index < host.length; index++) memory[to++] = host[index]!
-    if (!isWhole && this.#isClaim(timeEnd + 1, hostEnd)) {
+    if (!isWhole && isClaim(memory, timeEnd + 1, hostEnd, host, 1)) {
       memory[to++] = SLASH
       for (let index = timeEnd + 1; index < hostEnd; index++) memory[to++] = memory[index]!
     }
@@ -93,25 +94,10 @@ export class TextLineFormatter {
       if (this.#isPlain(text, end)) {
         memory.copyWithin(to, text, end)
         to += end - text
-      } else to = this.#escape(text, end, to)
+      } else to = escapeText(memory, text, end, memory, to, true)
     }
     memory[to] = LF
     return to + 1
-  }
-
-  /** Whether the HOSTNAME at `start..end` claims another host than the origin: neither its name nor the first labels of it, and not nothing. */
-  #isClaim(start: number, end: number): boolean {
-    const memory = this.#memory
-    const host = this.#host
-    const length = end - start
-    if (length === 1 && memory[start] === DASH) return false
-    // The origin stands behind a space.
-    if (length + 1 > host.length || (length + 1 < host.length && host[length + 1] !== DOT)) return true
-    for (let index = 0; index < length; index++) {
-      const byte = memory[start + index]!
-      if ((byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte) !== host[index + 1]) return true
-    }
-    return false
   }
 
   /** The space behind the field of printable ASCII at `start`, or -1; -1 stays -1 through `-1 + 1`, since no field starts at 0. */
@@ -170,56 +156,4 @@ export class TextLineFormatter {
     }
     return (odd & 0x80808080) === 0
   }
-
-  #escape(start: number, end: number, out: number): number {
-    const memory = this.#memory
-    let to = out
-    for (let at = start; at < end; ) {
-      const byte = memory[at]!
-      if (byte >= 0x20 && byte < 0x7f) {
-        if (byte === HASH && at + 3 < end && isOctal(memory[at + 1]!) && isOctal(memory[at + 2]!) && isOctal(memory[at + 3]!))
-          to = this.#octal(byte, to)
-        else memory[to++] = byte
-        at++
-        continue
-      }
-      const length = byte < 0x80 ? 0 : this.#printableSequence(at, end)
-      if (length === 0) to = this.#octal(memory[at++]!, to)
-      else for (const last = at + length; at < last; at++) memory[to++] = memory[at]!
-    }
-    return to
-  }
-
-  /** Bytes of the UTF-8 sequence at `at` when it is valid, shortest, and drives no terminal; else 0. */
-  #printableSequence(at: number, end: number): number {
-    const memory = this.#memory
-    const first = memory[at]!
-    const length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0
-    if (length === 0 || at + length > end) return 0
-    let code = length === 2 ? first & 0x1f : length === 3 ? first & 0x0f : first & 0x07
-    for (let index = 1; index < length; index++) {
-      const next = memory[at + index]!
-      if ((next & 0xc0) !== 0x80) return 0
-      code = code * 64 + (next & 0x3f)
-    }
-    if (length === 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) return 0
-    if (length === 4 && (code < 0x10000 || code > 0x10ffff)) return 0
-    // C1, line and paragraph separators, bidirectional embeddings, overrides and isolates.
-    if (code < 0xa0 || code === 0x2028 || code === 0x2029 || (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
-      return 0
-    return length
-  }
-
-  #octal(byte: number, out: number): number {
-    const memory = this.#memory
-    memory[out] = HASH
-    memory[out + 1] = ZERO + (byte >>> 6)
-    memory[out + 2] = ZERO + ((byte >>> 3) & 7)
-    memory[out + 3] = ZERO + (byte & 7)
-    return out + 4
-  }
-}
-
-function isOctal(byte: number): boolean {
-  return byte >= ZERO && byte <= 0x37
 }

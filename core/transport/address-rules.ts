@@ -23,39 +23,64 @@ export function plainAddress(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address
 }
 
-function blockList(networks: readonly Network[]): BlockList {
-  const list = new BlockList()
-  for (const { address, prefix, family } of networks) list.addSubnet(address, prefix, family)
-  return list
+/** What is counted as one source where nothing has been proven yet: an IPv4 address, or the 64 bits of an IPv6 address that a host does not choose itself. */
+export function sourceOf(address: string): string {
+  const bare = address.split('%', 1)[0]!
+  if (isIP(bare) !== 6) return address
+  const [head = '', tail] = bare.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const behind = tail === undefined || tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0)
+  const missing = tail === undefined ? 0 : Math.max(0, 8 - groups.length - behind)
+  const all = [...groups, ...Array<string>(missing).fill('0'), ...(tail ?? '').split(':')]
+  return `${all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`
 }
 
-function contains(list: BlockList, address: string): boolean {
-  // A scope (`fe80::1%eth0`) is not part of the address.
-  const bare = plainAddress(address.split('%', 1)[0]!)
-  const version = isIP(bare)
-  return version !== 0 && list.check(bare, version === 4 ? 'ipv4' : 'ipv6')
+/** A BlockList for each family: one for both takes every IPv4 address for a part of `::/64`, by its mapped form. */
+class Networks {
+  readonly #ipv4 = new BlockList()
+  readonly #ipv6 = new BlockList()
+
+  constructor(networks: readonly Network[]) {
+    for (const { address, prefix, family } of networks) {
+      const plain = plainAddress(address)
+      if (family === 'ipv4') this.#ipv4.addSubnet(address, prefix, 'ipv4')
+      else if (plain !== address && prefix >= 96) this.#ipv4.addSubnet(plain, prefix - 96, 'ipv4')
+      else this.#ipv6.addSubnet(address, prefix, 'ipv6')
+    }
+  }
+
+  has(address: string): boolean {
+    // A scope (`fe80::1%eth0`) is not part of the address.
+    const bare = plainAddress(address.split('%', 1)[0]!)
+    const version = isIP(bare)
+    if (version === 0) return false
+    return version === 4 ? this.#ipv4.check(bare, 'ipv4') : this.#ipv6.check(bare, 'ipv6')
+  }
 }
 
 /** From where connections are taken: what TCP wrappers and a firewall rule did. `deny` counts before `allow`; an empty `allow` is everyone. */
 export class AddressRules {
-  readonly #allow: BlockList | undefined
-  readonly #deny: BlockList
-  readonly #proxy: BlockList
+  readonly #allow: Networks | undefined
+  readonly #deny: Networks
+  readonly #proxy: Networks
 
   constructor(lists: { readonly allow: readonly Network[]; readonly deny: readonly Network[]; readonly proxy: readonly Network[] }) {
-    this.#allow = lists.allow.length === 0 ? undefined : blockList(lists.allow)
-    this.#deny = blockList(lists.deny)
-    this.#proxy = blockList(lists.proxy)
+    this.#allow = lists.allow.length === 0 ? undefined : new Networks(lists.allow)
+    this.#deny = new Networks(lists.deny)
+    this.#proxy = new Networks(lists.proxy)
   }
 
   /** Which list keeps the address out, undefined when none does. */
   refusedBy(address: string): 'deny' | 'allow' | undefined {
-    if (contains(this.#deny, address)) return 'deny'
-    return this.#allow === undefined || contains(this.#allow, address) ? undefined : 'allow'
+    if (this.#deny.has(address)) return 'deny'
+    return this.#allow === undefined || this.#allow.has(address) ? undefined : 'allow'
   }
 
   /** Whether what connects from there begins with a PROXY header. */
   isProxy(address: string): boolean {
-    return contains(this.#proxy, address)
+    return this.#proxy.has(address)
   }
 }

@@ -73,7 +73,13 @@ export function listenOn(server: Server, place: Place, unixMode: number): Promis
     const onListening = (): void => {
       server.off('error', reject)
       server.on('error', () => undefined)
-      if (place.kind === 'path') fs.chmodSync(place.path, unixMode)
+      try {
+        // The mask has taken away what it must not have; this gives what the mask of the process would keep back.
+        if (place.kind === 'path') fs.chmodSync(place.path, unixMode)
+      } catch (error) {
+        reject(error as Error)
+        return
+      }
       const address = server.address()
       if (typeof address === 'string') resolve(address)
       else if (address === null) resolve(formatBind(place))
@@ -81,7 +87,14 @@ export function listenOn(server: Server, place: Place, unixMode: number): Promis
     }
     const backlog = 1024
     if (place.kind === 'address') server.listen({ host: place.host, port: place.port, backlog }, onListening)
-    else if (place.kind === 'path') server.listen({ path: place.path, backlog }, onListening)
-    else server.listen({ fd: place.fd, backlog }, onListening)
+    else if (place.kind === 'path') {
+      // From its first moment it is open to nobody it is not meant for. Binding happens within the call.
+      const mask = process.umask(0o777 & ~unixMode)
+      try {
+        server.listen({ path: place.path, backlog }, onListening)
+      } finally {
+        process.umask(mask)
+      }
+    } else server.listen({ fd: place.fd, backlog }, onListening)
   })
 }

@@ -4,7 +4,7 @@
 //        PROXY SP UNKNOWN ... CR LF
 //   v2   0D 0A 0D 0A 00 0D 0A 51 55 49 54 0A, version and command, family, length (2, big-endian), addresses, additions
 
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 
 const V1_LIMIT_BYTES = 107
 const V2_HEADER_BYTES = 16
@@ -46,7 +46,7 @@ function readVersion1(bytes: Buffer): ProxyHeader {
   const isAddress = family === 'TCP4' ? isIPv4(address) : family === 'TCP6' && isIPv6(address) && !address.includes('%')
   const isPort = /^(?:0|[1-9]\d{0,4})$/.test(port) && Number(port) <= 65_535
   if (!isAddress || !isPort || last === undefined || rest.length > 0) return malformed('its PROXY line is not of the form of version 1')
-  return { kind: 'header', bytes: end + 2, source: { address, port: Number(port) } }
+  return { kind: 'header', bytes: end + 2, source: { address: canonical(address), port: Number(port) } }
 }
 
 function readVersion2(bytes: Buffer): ProxyHeader {
@@ -70,5 +70,10 @@ function readVersion2(bytes: Buffer): ProxyHeader {
 function addressAt(bytes: Buffer, isIpv4: boolean): string {
   if (isIpv4) return [...bytes.subarray(V2_HEADER_BYTES, V2_HEADER_BYTES + 4)].join('.')
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(V2_HEADER_BYTES + 2 * index).toString(16))
-  return groups.join(':')
+  return canonical(groups.join(':'))
+}
+
+/** One spelling of an address, or a client could have as many as it likes. */
+function canonical(address: string): string {
+  return isIPv4(address) ? address : new SocketAddress({ address, family: 'ipv6' }).address
 }

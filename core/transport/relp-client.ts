@@ -34,14 +34,17 @@ export class RelpClientSession {
   readonly #events: RelpClientEvents
   readonly #received = new ReceiveBuffer()
   readonly #state = new StateMachine<State>('RELP session', NEXT, 'opening')
-  #txnr = 1
+  #txnr: number
   /** The oldest transaction that waits for its response. */
-  #expected = 2
+  #expected: number
   #closing: number | undefined
 
-  constructor(socket: TLSSocket, offers: ReadonlyMap<string, string>, events: RelpClientEvents) {
+  /** @param lastTxnr last transaction that has been used, 1 with `open`; another one for a session as it is after a long time */
+  constructor(socket: TLSSocket, offers: ReadonlyMap<string, string>, events: RelpClientEvents, lastTxnr = 1) {
     this.#socket = socket
     this.#events = events
+    this.#txnr = lastTxnr
+    this.#expected = nextTxnr(lastTxnr)
     socket.on('data', (chunk: Buffer) => {
       if (!this.#state.is('closed')) this.#received.deliver(chunk, (bytes, from, to) => this.#readFrames(bytes, from, to))
     })

@@ -60,6 +60,10 @@ export class RelpServerSession implements ServerSession {
     if (first.length > 0) this.#onData(first)
   }
 
+  get heldBytes(): number {
+    return this.#received.held
+  }
+
   /** Stops or goes on reading, so that the peer's window closes while nothing can be stored. */
   pause(): void {
     this.#socket.pause()

@@ -26,6 +26,8 @@ export interface ServerSession {
   readonly isAcknowledged: boolean
   /** Monotonic time at which the frame under way began, undefined between frames. */
   readonly frameSinceMs: number | undefined
+  /** Bytes held of the frame under way. */
+  readonly heldBytes: number
   /** Monotonic time of the last delivery. */
   readonly lastMs: number
   pause(): void
@@ -72,6 +74,10 @@ export class SyslogServerSession implements ServerSession {
     socket.on('end', () => this.#onEnd())
     socket.on('close', () => this.#onEnd())
     if (first.length > 0) this.#onData(first)
+  }
+
+  get heldBytes(): number {
+    return this.#deframer.heldBytes
   }
 
   pause(): void {

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { Acceptor, type AcceptorOptions, type PeerAddress, type Turned } from './acceptor.ts'
+import { sourceOf } from './address-rules.ts'
 import { type Admission, type AdmissionPolicy, admitClient } from './admission.ts'
 import { readFirstBytes } from './first-bytes.ts'
 import { handshakeFault } from './handshake-errors.ts'
@@ -10,7 +11,9 @@ import { type TlsIdentity, tlsPolicy } from './tls-policy.ts'
 
 // Ours. Each handshake under way takes some 100 KiB, and none of them has shown who it is.
 const HANDSHAKES_LIMIT = 512
-const ADDRESS_HANDSHAKES_LIMIT = 128
+const SOURCE_HANDSHAKES_LIMIT = 128
+/** A handshake takes milliseconds: who is not done after this gives way to others when there is no room. */
+const GIVES_WAY_MS = 1000
 const TLS_HANDSHAKE = 0x16
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>
@@ -37,15 +40,25 @@ export function endRefused(socket: TLSSocket, check: string): void {
   socket.end(relpFrame(0, 'serverclose', `refused=${check}`), () => socket.destroy())
 }
 
+/** A connection that has not shown who it is. */
+interface Waiting {
+  readonly peer: PeerAddress
+  readonly source: string
+  readonly sinceMs: number
+  readonly deadline: NodeJS.Timeout
+  /** Nothing has come from it: a client of TLS speaks at once. */
+  isSilent: boolean
+}
+
 /** A listener whose every connection is admitted or refused by `admitClient` before its first byte is read. */
 export class TlsListener {
   readonly #acceptor: Acceptor
   readonly #server: Server
   readonly #options: TlsListenerOptions
   readonly #events: TlsListenerEvents
-  /** Connections that have not shown who they are. */
-  readonly #waiting = new Map<Socket, { readonly peer: PeerAddress; readonly deadline: NodeJS.Timeout }>()
-  readonly #waitingByAddress = new Map<string, number>()
+  /** Oldest first. */
+  readonly #waiting = new Map<Socket, Waiting>()
+  readonly #waitingBySource = new Map<string, number>()
   #roots: readonly X509Certificate[]
   #identity: TlsIdentity
 
@@ -86,17 +99,13 @@ export class TlsListener {
   }
 
   #onConnection(socket: Socket, peer: PeerAddress): void {
-    const ofAddress = this.#waitingByAddress.get(peer.address) ?? 0
-    if (this.#waiting.size >= HANDSHAKES_LIMIT || ofAddress >= ADDRESS_HANDSHAKES_LIMIT) {
-      const sentence = `${this.#waiting.size} handshakes are under way, ${ofAddress} of them with ${peer.address}`
+    const source = sourceOf(peer.address)
+    if (!this.#makeRoom(source)) {
       socket.destroy()
-      this.#events.onTurnedAway(
-        { check: 'handshakes', sentence, remedy: 'A sender comes again by itself; else look who that is' },
-        peer.text,
-      )
+      this.#events.onTurnedAway(this.#noRoom(source), peer.text)
       return
     }
-    this.#waitingByAddress.set(peer.address, ofAddress + 1)
+    this.#waitingBySource.set(source, (this.#waitingBySource.get(source) ?? 0) + 1)
     const seconds = this.#options.handshakeLimitMs / 1000
     const deadline = setTimeout(
       () =>
@@ -108,7 +117,8 @@ export class TlsListener {
         ),
       this.#options.handshakeLimitMs,
     )
-    this.#waiting.set(socket, { peer, deadline })
+    const waiting: Waiting = { peer, source, sinceMs: performance.now(), deadline, isSilent: true }
+    this.#waiting.set(socket, waiting)
     socket.once('close', () => {
       this.#settle(socket)
     })
@@ -118,6 +128,7 @@ export class TlsListener {
     socket.once('end', onEnd)
     socket.once('data', (chunk: Buffer) => {
       socket.off('end', onEnd)
+      waiting.isSilent = false
       if (chunk[0] !== TLS_HANDSHAKE) {
         const first = readFirstBytes(chunk, 0, chunk.length)
         const looksLike = first.kind === 'foreign' ? first.looksLike : first.kind === 'relp' ? 'RELP without TLS' : 'syslog without TLS'
@@ -132,14 +143,44 @@ export class TlsListener {
     })
   }
 
+  /** Whether one more handshake fits, if need be in the place of one that does not get on: first who says nothing, then who takes long. */
+  #makeRoom(source: string): boolean {
+    const isFull = this.#waiting.size >= HANDSHAKES_LIMIT
+    if (!isFull && (this.#waitingBySource.get(source) ?? 0) < SOURCE_HANDSHAKES_LIMIT) return true
+    const before = performance.now() - GIVES_WAY_MS
+    let slow: Socket | undefined
+    for (const [socket, waiting] of this.#waiting) {
+      if (!isFull && waiting.source !== source) continue
+      if (waiting.isSilent) {
+        this.#giveWay(socket)
+        return true
+      }
+      if (waiting.sinceMs < before) slow ??= socket
+    }
+    if (slow === undefined) return false
+    this.#giveWay(slow)
+    return true
+  }
+
+  #giveWay(socket: Socket): void {
+    const { source } = this.#waiting.get(socket)!
+    const { check, sentence, remedy } = this.#noRoom(source)
+    this.#turnAway(socket, check, sentence, remedy)
+  }
+
+  #noRoom(source: string): Turned {
+    const sentence = `${this.#waiting.size} handshakes are under way, ${this.#waitingBySource.get(source) ?? 0} of them with ${source}`
+    return { check: 'handshakes', sentence, remedy: 'A sender comes again by itself; else look who that is' }
+  }
+
   #settle(socket: Socket): PeerAddress | undefined {
     const waiting = this.#waiting.get(socket)
     if (waiting === undefined) return undefined
     clearTimeout(waiting.deadline)
     this.#waiting.delete(socket)
-    const left = this.#waitingByAddress.get(waiting.peer.address)! - 1
-    if (left === 0) this.#waitingByAddress.delete(waiting.peer.address)
-    else this.#waitingByAddress.set(waiting.peer.address, left)
+    const left = this.#waitingBySource.get(waiting.source)! - 1
+    if (left === 0) this.#waitingBySource.delete(waiting.source)
+    else this.#waitingBySource.set(waiting.source, left)
     return waiting.peer
   }
 

@@ -42,6 +42,10 @@ export class ToldSession implements ServerSession {
     return this.#session === undefined ? this.#sinceMs : this.#session.frameSinceMs
   }
 
+  get heldBytes(): number {
+    return this.#session?.heldBytes ?? this.#held.length
+  }
+
   get lastMs(): number {
     return this.#session?.lastMs ?? this.#sinceMs ?? this.#connectedMs
   }

@@ -211,6 +211,15 @@ test.serial('what cannot be served is said at the start, with a remedy', async (
   t.regex(noPort.stderr, /^loghop: Cannot listen on "localhost": the port is missing\n {2}Give --listen HOST:PORT/)
   t.regex(noName.stderr, /Cannot serve on 0\.0\.0\.0:0: .*\n {2}Give the name .* --name /)
   t.regex(noLevel.stderr, /--log-level "loud"/)
-  t.regex(taken.stderr, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${est.port}: EADDRINUSE\\n {2}Choose `))
+  t.regex(taken.stderr, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${est.port}: EADDRINUSE\\n {2}Another program listens there`))
   t.regex(none.stderr, /^loghop: Cannot .*nothing.*\n {2}\S/)
+})
+
+test.serial('a second server on the same port ends before it has issued anything', async (t) => {
+  const est = await Enrolment.start(t)
+  const before = est.acts('issue').length
+  const { code, stderr } = await loghop('pki', 'serve', '--directory', est.authority, '--listen', `127.0.0.1:${est.port}`)
+  t.is(code, 1)
+  t.regex(stderr, /Cannot listen on 127\.0\.0\.1:\d+: EADDRINUSE\n {2}Another program listens there/)
+  t.is(est.acts('issue').length, before)
 })

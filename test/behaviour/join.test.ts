@@ -1,7 +1,9 @@
 // From a token to a running daemon, between real processes; each refusal shows its message, and that nothing was installed.
 
 import * as fs from 'node:fs'
+import * as net from 'node:net'
 import * as path from 'node:path'
+import * as tls from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import { agentOptions } from '../../agent/options.ts'
 import { loadConfiguration } from '../../core/base/configuration.ts'
@@ -9,7 +11,9 @@ import { loadIdentity } from '../../core/identity/identity.ts'
 import { formatToken, parseToken, type Token } from '../../core/identity/token.ts'
 import { relayOptions } from '../../relay/options.ts'
 import { AGENT_NAME, RELAY_NAME } from '../support/chain.ts'
+import { loghop, loghopWith } from '../support/daemon.ts'
 import { Site } from '../support/site.ts'
+import { makeIssuer, makeLeaf, makeRoot } from '../unit/pki/made.ts'
 
 function read(token: string): Token {
   const result = parseToken(token)
@@ -64,6 +68,11 @@ test.serial('agent join makes key and identity, writes a configuration, and aski
   // Another host with the same token, that is, another key.
   fs.renameSync(directory, `${directory}.first`)
   await refuses(t, site, 'agent', token, /the invitation was used on 20.* by web01\.example\.com@.*127\.0\.0\.1.*with another key/)
+  const used = /the invitation was used on 20\S+Z by web01\.example\.com@127\.0\.0\.1:\d+, with another key/
+  t.regex(await site.est.server.event('enrolment-refused'), used)
+  const [refused] = site.est.acts('refuse')
+  t.regex(String(refused!['reason']), used)
+  t.regex(String(refused!['by']), /^web01\.example\.com@127\.0\.0\.1:\d+$/)
 })
 
 test.serial('an answer that was lost strands nobody: the same key is asked for again', async (t) => {
@@ -107,7 +116,13 @@ test.serial('join says what is wrong with a token or a server, and installs noth
     /is not the one that made the token.*Nothing was sent/,
   )
   t.deepEqual(site.est.acts('refuse'), [], 'the server was asked')
-  await refuses(t, site, 'agent', formatToken({ ...parts, server: `127.0.0.2:${site.est.port}` }), /127\.0\.0\.2/)
+  await refuses(
+    t,
+    site,
+    'agent',
+    formatToken({ ...parts, server: `127.0.0.2:${site.est.port}` }),
+    /Cannot reach the authority 127\.0\.0\.2:\d+: /,
+  )
   await refuses(t, site, 'agent', formatToken({ ...parts, secret: 'A'.repeat(27) }), /the secret is not that of any invitation/)
   await refuses(t, site, 'agent', token, /the token is for web01\.example\.com/, '--name', 'web02.example.com')
   t.false(fs.existsSync(path.join(site.identity('agent'), 'cert.pem')))
@@ -117,4 +132,82 @@ test.serial('join says what is wrong with a token or a server, and installs noth
   const { code, stderr } = await site.join('agent', fleet, '--name', 'web07.example.com')
   t.is(code, 0, stderr)
   t.is(loadIdentity(site.identity('agent')).name, 'web07.example.com')
+})
+
+test.serial(
+  'a server that shows the right root and has another key is refused, whatever the environment says, and learns nothing',
+  async (t) => {
+    const site = await Site.make(t)
+    const token = await site.token(AGENT_NAME, 'agent')
+    const stranger = await makeLeaf(await makeIssuer(await makeRoot('Test Logs Root')), { dnsNames: ['localhost'], usages: ['serverAuth'] })
+    let heard = 0
+    const server = tls.createServer({ key: stranger.keyPem, cert: stranger.pem + site.est.ca }, (socket) => {
+      socket.on('data', (bytes) => {
+        heard += bytes.length
+      })
+      socket.on('error', () => undefined)
+    })
+    server.on('tlsClientError', () => undefined)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => server.close())
+    const { port } = server.address() as { port: number }
+    const bent = formatToken({ ...read(token), server: `localhost:${port}` })
+    for (const variables of [{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }]) {
+      const directories = ['--directory', site.identity('agent'), '--config', site.place('agent-made.yaml')]
+      const { code, stderr } = await loghopWith(variables, 'agent', 'join', bent, ...directories)
+      t.is(code, 1)
+      t.regex(stderr, /The server at localhost:\d+ is not the (?:authority we trust|one that made the token): /)
+      t.is(heard, 0, 'something was sent to it')
+      t.false(fs.existsSync(path.join(site.identity('agent'), 'cert.pem')))
+    }
+    t.deepEqual(
+      site.est.acts('issue').filter(({ role }) => role !== 'authority'),
+      [],
+    )
+  },
+)
+
+test('no option of join turns the check of the server off', async (t) => {
+  for (const role of ['agent', 'relay']) {
+    const { stdout } = await loghop(role, 'join', '--help')
+    const options = [...stdout.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)].map(([, name]) => name)
+    t.deepEqual(options.sort(), ['--config', '--directory', '--help', '--name', role === 'agent' ? '--relay' : '--forward'].sort())
+  }
+})
+
+test.serial('a certificate of another time is not installed: the clock of the authority is wrong, or ours', async (t) => {
+  const site = await Site.make(t)
+  const token = await site.token(AGENT_NAME, 'agent', { days: 10 })
+  site.est.jump(-20 * 86_400_000)
+  const { code, stderr } = await site.join('agent', token)
+  t.is(code, 1)
+  t.regex(stderr, /its certificate is valid from \S+ to \S+, the clock here says \S+\n {2}Set the clock that is wrong, here or there\n$/)
+  t.false(fs.existsSync(path.join(site.identity('agent'), 'cert.pem')))
+})
+
+test.serial('the token of a join under way is not in the list of processes', async (t) => {
+  const site = await Site.make(t)
+  // Takes connections, and says nothing: the join waits.
+  const silent = net.createServer()
+  await new Promise<void>((resolve) => silent.listen(0, 'localhost', resolve))
+  t.teardown(() => silent.close())
+  const dialled = new Promise<net.Socket>((resolve) => silent.once('connection', resolve))
+  const { port } = silent.address() as net.AddressInfo
+  const token = await site.token(AGENT_NAME, 'agent', { server: `localhost:${port}` })
+  const joining = site.join('agent', token)
+  const socket = await dialled
+  const lines = fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((process) => {
+      try {
+        return fs.readFileSync(`/proc/${process}/cmdline`, 'utf8')
+      } catch {
+        return ''
+      }
+    })
+  t.true(lines.some((line) => line.includes('loghop agent join')))
+  t.false(lines.some((line) => line.includes(token)))
+  socket.destroy()
+  t.is((await joining).code, 1)
 })

@@ -45,7 +45,10 @@ test('a host is invited, listed, revoked and reset by commands', async (t) => {
   t.is((await pki('revoke', facts.serial, '--reason', 'keyCompromise')).code, 0)
   const again = await pki('invite', 'relay.example.com', '--role', 'relay', '--server', 'ca.example.com:8443')
   t.is(again.code, 1)
-  t.regex(again.stderr, /it was revoked on .* \(keyCompromise\)\n {2}If it may come back: loghop pki reset relay\.example\.com/)
+  t.regex(
+    again.stderr,
+    /it was revoked on .* \(keyCompromise\)\n {2}If it may come back: loghop pki reset --directory \S+ relay\.example\.com/,
+  )
   t.is((await pki('reset', 'relay.example.com')).code, 0)
   t.regex(
     (await pki('show', 'relay.example.com')).stdout,
@@ -76,4 +79,19 @@ test('rotations by commands take the passphrase from a file or the environment, 
   t.regex((await pki('rotate', '--status')).stdout, /Root 1 awaits its end; root 2 and issuer 3 sign\. 0 of 0 live hosts/)
   t.regex((await pki('rotate', '--retire')).stdout, /Retired root 1/)
   for (const wrong of [[], ['--root', '--issuer'], ['--status', '--force']]) t.is((await pki('rotate', ...wrong)).code, 64)
+})
+
+test('what the commands of an authority advise can be run as it stands', async (t) => {
+  const directory = path.join(temporaryDirectory(t), 'ca of "mine"')
+  const pki = (...words: string[]) => loghop('pki', ...words, '--directory', directory)
+  await pki('init', '--name', 'Example Logs')
+  await pki('issue', 'web01.example.com', '--role', 'agent', '--out', `${directory}.identity`)
+  await pki('revoke', 'web01.example.com')
+  const refused = await pki('invite', 'web01.example.com', '--role', 'agent', '--server', 'ca.example.com:8443')
+  const advised = /: loghop (pki reset .*)$/m.exec(refused.stderr)?.[1]
+  t.is(advised, `pki reset --directory '${directory}' web01.example.com`)
+  const reset = await loghop('pki', 'reset', '--directory', directory, 'web01.example.com')
+  t.is(reset.stdout.split('\n')[1], `Next: loghop pki invite --directory '${directory}' web01.example.com --role agent`)
+  const pattern = await pki('invite', '*.example.com', '--role', 'agent', '--server', 'ca.example.com:8443')
+  t.regex(pattern.stderr, /a pattern is for several hosts\n {2}Give the number of hosts, such as --uses 50/)
 })

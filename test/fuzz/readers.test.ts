@@ -1,4 +1,5 @@
-// Everything that reads what others have sent, fed with what nobody would send. A short box of time; LOGHOP_LONG=1 for a long one.
+// Everything that reads what others have sent, fed with what nobody would send. A short box of time, ten minutes each for what strangers reach first in the
+// long runs; there the memory must stay flat too.
 
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
@@ -14,21 +15,46 @@ import { ReceiveBuffer } from '../../core/transport/receive-buffer.ts'
 import { nextRelpFrame, readOffers, readResponse, relpFrame } from '../../core/transport/relp.ts'
 import { SyslogDeframer, type SyslogFraming } from '../../core/transport/syslog-framing.ts'
 import { Completer, lineOf } from '../support/completed.ts'
+import { effort } from '../support/effort.ts'
 import { runSeed } from '../support/random.ts'
 import { recordOf } from '../support/records.ts'
 
-const BOX_MS = process.env['LOGHOP_LONG'] === '1' ? 60_000 : 700
+const BOX_MS = effort({ quick: 700, ci: 5000, long: 60_000 })
+/** For RELP and the PROXY header. */
+const STRANGERS_BOX_MS = effort({ quick: 700, ci: 5000, long: 600_000 })
+/** Longer than any box lasts. */
+const RUNS = 1_000_000_000
+const GROWTH_LIMIT_BYTES = 32 << 20
+const LONG_MS = 60_000
 const SEED = runSeed()
 
-function box<T>(t: ExecutionContext, arbitrary: fc.Arbitrary<T>, check: (value: T) => void): void {
+function usedBytes(): number {
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+async function box<T>(t: ExecutionContext, arbitrary: fc.Arbitrary<T>, check: (value: T) => void, boxMs = BOX_MS): Promise<void> {
   t.log(`LOGHOP_SEED=${SEED}`)
-  fc.assert(fc.property(arbitrary, check), {
-    seed: SEED,
-    numRuns: 1_000_000,
-    interruptAfterTimeLimit: BOX_MS,
-    markInterruptAsFailure: false,
+  const startedMs = performance.now()
+  // In parts, since memory outside of the heap is given back by the event loop alone.
+  const parts = boxMs >= LONG_MS ? 10 : 2
+  const used: number[] = []
+  let runs = 0
+  const property = fc.property(arbitrary, (value) => {
+    runs++
+    check(value)
   })
-  t.pass()
+  for (let part = 0; part < parts; part++) {
+    fc.assert(property, { seed: SEED + part, numRuns: RUNS, interruptAfterTimeLimit: boxMs / parts, markInterruptAsFailure: false })
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    used.push(usedBytes())
+  }
+  const [early, late] = [Math.min(...used.slice(0, parts / 2)), Math.min(...used.slice(parts / 2))]
+  t.log(
+    `${runs} runs in ${Math.round((performance.now() - startedMs) / 1000)} s, ${(late / 2 ** 20).toFixed(1)} MiB in use, ${((late - early) / 2 ** 20).toFixed(1)} more than at first`,
+  )
+  if (boxMs >= LONG_MS) t.true(late - early < GROWTH_LIMIT_BYTES, `${late - early} bytes more`)
+  else t.pass()
 }
 
 /** Bytes of a format with some of them changed, cut out, doubled or put elsewhere. */
@@ -71,69 +97,81 @@ const MESSAGES = [
   '<13>app: #033 é \u2028',
 ].map((text) => Buffer.from(text))
 
-test('RELP frames', (t) => {
-  box(t, fc.oneof(any, bent(RELP), bent([Buffer.concat(RELP)])), (bytes) => {
-    for (let at = 0; at < bytes.length; ) {
-      const frame = nextRelpFrame(bytes, at, bytes.length, (command) => (command === 'syslog' ? 100 : command === 'open' ? 200 : undefined))
-      if (frame.kind === 'malformed') return
-      if (frame.kind === 'need-more') {
-        if (frame.bytes <= bytes.length - at || frame.bytes > 300)
-          throw new Error(`${bytes.length - at} are there, ${frame.bytes} are asked for`)
-        return
+test('RELP frames', async (t) => {
+  await box(
+    t,
+    fc.oneof(any, bent(RELP), bent([Buffer.concat(RELP)])),
+    (bytes) => {
+      for (let at = 0; at < bytes.length; ) {
+        const frame = nextRelpFrame(bytes, at, bytes.length, (command) =>
+          command === 'syslog' ? 100 : command === 'open' ? 200 : undefined,
+        )
+        if (frame.kind === 'malformed') return
+        if (frame.kind === 'need-more') {
+          if (frame.bytes <= bytes.length - at || frame.bytes > 300)
+            throw new Error(`${bytes.length - at} are there, ${frame.bytes} are asked for`)
+          return
+        }
+        if (frame.next <= at || frame.next > bytes.length || frame.end - frame.start > 200 || frame.end >= frame.next)
+          throw new Error(JSON.stringify(frame))
+        const data = bytes.toString('utf8', frame.start, frame.end)
+        readOffers(data)
+        readResponse(data)
+        at = frame.next
       }
-      if (frame.next <= at || frame.next > bytes.length || frame.end - frame.start > 200 || frame.end >= frame.next)
-        throw new Error(JSON.stringify(frame))
-      const data = bytes.toString('utf8', frame.start, frame.end)
-      readOffers(data)
-      readResponse(data)
-      at = frame.next
-    }
-  })
+    },
+    STRANGERS_BOX_MS,
+  )
 })
 
-test('RELP frames in random pieces', (t) => {
+test('RELP frames in random pieces', async (t) => {
   const input = fc.tuple(
     fc.array(fc.oneof(fc.constantFrom(...RELP), bent(RELP)), { maxLength: 6 }),
     fc.array(fc.nat(500), { maxLength: 12 }),
   )
-  box(t, input, ([frames, cuts]) => {
-    const all = Buffer.concat(frames)
-    const read = (chunks: readonly Buffer[]): string => {
-      const received = new ReceiveBuffer()
-      let seen = ''
-      let isOver = false
-      for (const chunk of chunks) {
-        if (isOver) break
-        received.deliver(chunk, (bytes, from, to) => {
-          // A session that has ended reads nothing more, as ours do.
-          if (isOver) return { used: to - from, need: 0 }
-          for (let at = from; at < to; ) {
-            const frame = nextRelpFrame(bytes, at, to, () => 200)
-            if (frame.kind === 'need-more') return { used: at - from, need: frame.bytes }
-            if (frame.kind === 'malformed') {
-              isOver = true
-              return { used: to - from, need: 0 }
+  await box(
+    t,
+    input,
+    ([frames, cuts]) => {
+      const all = Buffer.concat(frames)
+      const read = (chunks: readonly Buffer[]): string => {
+        const received = new ReceiveBuffer()
+        let seen = ''
+        let isOver = false
+        for (const chunk of chunks) {
+          if (isOver) break
+          received.deliver(chunk, (bytes, from, to) => {
+            // A session that has ended reads nothing more, as ours do.
+            if (isOver) return { used: to - from, need: 0 }
+            for (let at = from; at < to; ) {
+              const frame = nextRelpFrame(bytes, at, to, () => 200)
+              if (frame.kind === 'need-more') return { used: at - from, need: frame.bytes }
+              if (frame.kind === 'malformed') {
+                isOver = true
+                return { used: to - from, need: 0 }
+              }
+              seen += `${frame.txnr} ${frame.command} ${bytes.toString('latin1', frame.start, frame.end)}|`
+              at = frame.next
             }
-            seen += `${frame.txnr} ${frame.command} ${bytes.toString('latin1', frame.start, frame.end)}|`
-            at = frame.next
-          }
-          return { used: to - from, need: 0 }
-        })
-        if (received.held > 300) throw new Error(`${received.held} bytes are held`)
+            return { used: to - from, need: 0 }
+          })
+          if (received.held > 300) throw new Error(`${received.held} bytes are held`)
+        }
+        return seen
       }
-      return seen
-    }
-    const places = [0, ...cuts.map((cut) => Math.min(cut, all.length)), all.length].sort((a, b) => a - b)
-    const chunks = places.slice(1).map((place, index) => all.subarray(places[index], place))
-    const whole = read([all])
-    const pieces = read(chunks.filter((chunk) => chunk.length > 0))
-    if (whole !== pieces) throw new Error(`${JSON.stringify(pieces)} is not ${JSON.stringify(whole)}`)
-  })
+      const places = [0, ...cuts.map((cut) => Math.min(cut, all.length)), all.length].sort((a, b) => a - b)
+      const chunks = places.slice(1).map((place, index) => all.subarray(places[index], place))
+      const whole = read([all])
+      const pieces = read(chunks.filter((chunk) => chunk.length > 0))
+      if (whole !== pieces) throw new Error(`${JSON.stringify(pieces)} is not ${JSON.stringify(whole)}`)
+    },
+    STRANGERS_BOX_MS,
+  )
 })
 
-test('records', (t) => {
+test('records', async (t) => {
   const known = new Set(RECORDS.map((record) => record.toString('latin1')))
-  box(t, fc.oneof(any, bent(RECORDS), bent([Buffer.concat([...RECORDS, ...RECORDS])])), (bytes) => {
+  await box(t, fc.oneof(any, bent(RECORDS), bent([Buffer.concat([...RECORDS, ...RECORDS])])), (bytes) => {
     const result = readRecord(bytes, 0, bytes.length)
     if (result.kind === 'need-more' && (result.bytes <= bytes.length || result.bytes > RECORD_LIMIT_BYTES))
       throw new Error(JSON.stringify(result))
@@ -153,7 +191,7 @@ test('records', (t) => {
   })
 })
 
-test('local messages and their lines', (t) => {
+test('local messages and their lines', async (t) => {
   const completer = new Completer('web01.example.com')
   const input = fc.tuple(
     fc.oneof(any, bent(MESSAGES)),
@@ -162,7 +200,7 @@ test('local messages and their lines', (t) => {
     fc.integer({ min: -1, max: 2 ** 32 - 1 }),
     fc.nat(3),
   )
-  box(t, input, ([bytes, timeUs, pid, uid, shift]) => {
+  await box(t, input, ([bytes, timeUs, pid, uid, shift]) => {
     const message = completer.complete(bytes, timeUs, pid, uid)
     for (const each of [message, bytes]) {
       const line = lineOf(each, 'web01', shift)
@@ -173,7 +211,7 @@ test('local messages and their lines', (t) => {
   })
 })
 
-test('frames of syslog: however they are cut, the same is read, and no more than the limit is held', (t) => {
+test('frames of syslog: however they are cut, the same is read, and no more than the limit is held', async (t) => {
   const limitBytes = 40
   const seeds = [
     '5 <1>ab9 <1>a\n5 xy',
@@ -188,7 +226,7 @@ test('frames of syslog: however they are cut, the same is read, and no more than
   const cuts = fc.array(fc.nat(400), { maxLength: 8 })
   const framings = fc.constantFrom<SyslogFraming>('octet-counted', 'lines')
   const bytes = fc.array(fc.oneof(any, bent(seeds)), { maxLength: 4 }).map((parts) => Buffer.concat(parts))
-  box(t, fc.tuple(framings, bytes, cuts), ([framing, sent, places]) => {
+  await box(t, fc.tuple(framings, bytes, cuts), ([framing, sent, places]) => {
     const read = (chunks: readonly Buffer[]): string => {
       const got: string[] = []
       const deframer = new SyslogDeframer(framing, limitBytes, {
@@ -211,7 +249,7 @@ test('frames of syslog: however they are cut, the same is read, and no more than
   })
 })
 
-test('first bytes and PROXY headers: an answer never changes with what follows, and comes in time', (t) => {
+test('first bytes and PROXY headers: an answer never changes with what follows, and comes in time', async (t) => {
   const seeds = [
     '1 open 9',
     'PROXY TCP4 192.0.2.7 10.0.0.1 80 90\r\n',
@@ -219,20 +257,25 @@ test('first bytes and PROXY headers: an answer never changes with what follows, 
     'GET / ',
     '12 <3>',
   ].map((text) => Buffer.from(text, 'latin1'))
-  box(t, fc.oneof(any, bent(seeds)), (bytes) => {
-    let told = ''
-    let header = ''
-    for (let end = 0; end <= bytes.length; end++) {
-      const first = readFirstBytes(bytes, 0, end)
-      if (told !== '' && JSON.stringify(first) !== told) throw new Error(`${told} became ${JSON.stringify(first)}`)
-      if (first.kind !== 'need-more') told = JSON.stringify(first)
-      else if (end >= FIRST_BYTES_LIMIT) throw new Error('no answer')
-      const proxy = readProxyHeader(bytes.subarray(0, end))
-      if (header !== '' && JSON.stringify(proxy) !== header) throw new Error(`${header} became ${JSON.stringify(proxy)}`)
-      if (proxy.kind !== 'need-more') header = JSON.stringify(proxy)
-      else if (end >= PROXY_LIMIT_BYTES) throw new Error('no answer')
-    }
-  })
+  await box(
+    t,
+    fc.oneof(any, bent(seeds)),
+    (bytes) => {
+      let told = ''
+      let header = ''
+      for (let end = 0; end <= bytes.length; end++) {
+        const first = readFirstBytes(bytes, 0, end)
+        if (told !== '' && JSON.stringify(first) !== told) throw new Error(`${told} became ${JSON.stringify(first)}`)
+        if (first.kind !== 'need-more') told = JSON.stringify(first)
+        else if (end >= FIRST_BYTES_LIMIT) throw new Error('no answer')
+        const proxy = readProxyHeader(bytes.subarray(0, end))
+        if (header !== '' && JSON.stringify(proxy) !== header) throw new Error(`${header} became ${JSON.stringify(proxy)}`)
+        if (proxy.kind !== 'need-more') header = JSON.stringify(proxy)
+        else if (end >= PROXY_LIMIT_BYTES) throw new Error('no answer')
+      }
+    },
+    STRANGERS_BOX_MS,
+  )
 })
 
 const KMSG = ['6,339,5140900,c,caller=T1;NET: a;b\\x0a\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n', '13,1,2,-;x\\'].map((text) =>

@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test from 'ava'
-import { revocationListsPem } from '../../pki/crl.ts'
+import { listPem } from '../../core/identity/revocation.ts'
 import { revoke } from '../../pki/revocation.ts'
 import { rotateIssuer, rotateRoot } from '../../pki/rotation.ts'
 import { FROM, HOST, MadeAuthority, makeRequest } from '../unit/pki/requests.ts'
@@ -22,7 +22,13 @@ function verify(made: MadeAuthority, chain: readonly Buffer[], root: Buffer, ...
     return path.join(directory, name)
   }
   const pem = (certificates: readonly Buffer[]) => certificates.map((der) => new X509Certificate(der).toString()).join('')
-  const lists = put('crl.pem', revocationListsPem(made.authority.revocationLists().map(({ der }) => der)))
+  const lists = put(
+    'crl.pem',
+    made.authority
+      .revocationLists()
+      .map(({ der }) => listPem(der))
+      .join(''),
+  )
   const argv = ['-x509_strict', '-CAfile', put('ca.pem', pem([root])), '-untrusted', put('chain.pem', pem(chain.slice(1)))]
   const { stdout, stderr } = spawnSync(
     'openssl',

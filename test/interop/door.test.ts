@@ -1,75 +1,14 @@
-// Foreign senders at the relay's door: rsyslog, syslog-ng, logger, stunnel, openssl and systemd, each as Debian brings it. Every message is accounted for.
+// Foreign senders at the relay's door: rsyslog, logger, stunnel, openssl and systemd, each as Debian brings it. Every message is accounted for.
 
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
-import * as net from 'node:net'
 import * as path from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
+import { issuerFile, issuerKeyFile } from '../../pki/directory.ts'
 import { Chain } from '../support/chain.ts'
 import { watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
-import { findSyslogNg } from '../support/syslog-ng.ts'
-
-const COUNT = 10_000
-const NUMBERS = Array.from({ length: COUNT }, (_, index) => index)
-
-async function open(chain: Chain, ...listeners: Record<string, unknown>[]): Promise<number[]> {
-  chain.relayOptions['listeners'] = listeners
-  await chain.startRelay()
-  return [...(await chain.relay.event('started')).matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]))
-}
-
-/** Every message once; in order where the sender keeps it. */
-async function allArrive(t: ExecutionContext, chain: Chain, host: string, isOrdered = true): Promise<void> {
-  const file = path.join(chain.logs, host, 'messages')
-  let numbers: number[] = []
-  await eventually(
-    `${COUNT} messages of ${host}`,
-    () => {
-      const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : ''
-      numbers = [...text.matchAll(/number (\d+)$/gm)].map((match) => Number(match[1]))
-      return numbers.length >= COUNT
-    },
-    () => `There are ${numbers.length}. ${chain.relay.said}`,
-  )
-  t.deepEqual(isOrdered ? numbers : numbers.sort((a, b) => a - b), NUMBERS)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-}
-
-/** Starts a program that stays, with what it says at hand. */
-function start(
-  t: ExecutionContext,
-  program: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): { said: string } {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-  const running = { said: '' }
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => {
-      running.said += chunk.toString('utf8')
-    })
-  void watched(t, child)
-  return running
-}
-
-/** Feeds COUNT messages to the local socket of a syslog daemon. */
-async function feed(socket: string, daemon: { said: string }): Promise<void> {
-  await eventually(
-    'the socket of the sender',
-    () => fs.existsSync(socket),
-    () => daemon.said,
-  )
-  execFileSync('logger', ['-u', socket, '-t', 'bulk'], { input: NUMBERS.map((index) => `number ${index}`).join('\n') })
-}
+import { allArrive, COUNT, feed, freePort, NUMBERS, open, start } from '../support/programs.ts'
 
 for (const driver of ['gtls', 'ossl'])
   for (const framing of ['traditional', 'octet-counted'])
@@ -92,35 +31,6 @@ action(type="omfwd" target="127.0.0.1" port="${port}" protocol="tcp" TCP_Framing
       await feed(socket, rsyslog)
       await allArrive(t, chain, 'box7.example.com')
     })
-
-for (const kind of ['syslog', 'network'])
-  test.serial(`syslog-ng's ${kind}() over TLS`, async (t) => {
-    const syslogNg = findSyslogNg()
-    if (syslogNg === undefined) {
-      t.log('not run: needs syslog-ng (Debian package syslog-ng-core)')
-      t.pass()
-      return
-    }
-    const chain = await Chain.make(t)
-    const identity = await chain.issue('box', { name: 'box7.example.com', role: 'agent' })
-    const [port] = await open(chain, { clients: { names: ['*.example.com'] } })
-    const socket = chain.place('in')
-    // Its key file holds key and certificate each; intermediates go with the certificate.
-    fs.writeFileSync(
-      chain.place('syslog-ng.conf'),
-      `@version: 3.38
-source s { unix-dgram("${socket}" flags(no-hostname) so-rcvbuf(4194304)); };
-destination d { ${kind}("127.0.0.1" port(${port}) transport("tls") log-fifo-size(20000)
-  tls(peer-verify(required-trusted) ca-file("${identity}/ca.pem") key-file("${identity}/key.pem") cert-file("${identity}/cert.pem"))); };
-log { source(s); destination(d); flags(flow-control); };
-`,
-    )
-    const state = ['--persist-file', chain.place('persist'), '--pidfile', chain.place('pid'), '--control', chain.place('ctl')]
-    const args = ['-F', '-f', chain.place('syslog-ng.conf'), '--no-caps', ...state, ...syslogNg.moduleArguments]
-    const running = start(t, syslogNg.program, args, syslogNg.environment)
-    await feed(socket, running)
-    await allArrive(t, chain, 'box7.example.com')
-  })
 
 for (const [name, args] of [
   ['TCP, lines', ['--tcp']],
@@ -213,7 +123,7 @@ function makeRsaRelay(chain: Chain): void {
     chain.place('rsa.ext'),
     'subjectAltName=DNS:relay.example.com,IP:127.0.0.1,URI:urn:loghop:role:relay\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\nauthorityKeyIdentifier=keyid\n',
   )
-  const [issuer, key] = [chain.place('ca/issuer.pem'), chain.place('ca/issuer.key.pem')]
+  const [issuer, key] = [chain.place(`ca/${issuerFile(1)}`), chain.place(`ca/${issuerKeyFile(1)}`)]
   openssl(
     'x509',
     '-req',

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { findSyslogNg } from '../support/syslog-ng.ts'
 
 interface Needed {
   readonly program: string
@@ -10,11 +11,14 @@ interface Needed {
   readonly package: string
   /** Another file that must be there too, such as a plugin of the program. */
   readonly file?: string
+  /** How it is found, where it is not installed. */
+  readonly find?: () => unknown
 }
 
 const PLUGINS = '/usr/lib/x86_64-linux-gnu/rsyslog'
 const IPSEC_PLUGINS = '/usr/lib/ipsec/plugins'
 const SUITES: Readonly<Record<string, readonly Needed[]>> = {
+  'clocks.test.ts': [{ program: 'faketime', package: 'faketime' }],
   'enrolment.test.ts': [
     { program: 'pki', package: 'strongswan-pki' },
     { program: 'pki', package: 'libstrongswan-standard-plugins', file: `${IPSEC_PLUGINS}/libstrongswan-openssl.so` },
@@ -48,9 +52,20 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'journalctl', package: 'systemd-journal-remote', file: '/lib/systemd/systemd-journal-remote' },
     { program: 'logrotate', package: 'logrotate' },
   ],
+  'syslog-ng.test.ts': [
+    { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
+    { program: 'logger', package: 'bsdutils' },
+  ],
+  'tls-conduct.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
+  ],
+  'years.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  // inetutils-syslogd cannot be installed beside rsyslog; the test unpacks it for itself.
+  'syslogd.test.ts': [
+    { program: 'rsyslogd', package: 'rsyslog' },
+    { program: 'python3', package: 'python3' },
   ],
   'forward-rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
@@ -61,6 +76,7 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
 }
 
 function has(needed: Needed): boolean {
+  if (needed.find !== undefined) return needed.find() !== undefined
   const path = `${process.env['PATH']}:/usr/sbin:/sbin`
   const isFound = path.split(':').some((directory) => fs.existsSync(`${directory}/${needed.program}`))
   return isFound && (needed.file === undefined || fs.existsSync(needed.file))
@@ -76,7 +92,7 @@ function install(packages: readonly string[]): void {
 const missing = new Set(
   Object.values(SUITES)
     .flat()
-    .filter((needed) => !has(needed))
+    .filter((needed) => needed.find === undefined && !has(needed))
     .map((needed) => needed.package),
 )
 install([...missing])

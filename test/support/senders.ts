@@ -47,7 +47,7 @@ function senderCommand(directory: string): string[] {
   }
 }
 
-export function startSenders(t: ExecutionContext, chain: Chain, options: SendersOptions): Senders {
+export function startSenders(t: ExecutionContext, chain: Pick<Chain, 'directory' | 'socket' | 'place'>, options: SendersOptions): Senders {
   const [program, ...first] = senderCommand(chain.directory)
   const stopFile = chain.place(`stop-${process.hrtime.bigint()}`)
   const { senders, count = 1_000_000_000, bytes = 120, rate = 0 } = options

@@ -76,3 +76,32 @@ test('a replacement that cannot be written says so, and the old identity counts'
   t.notThrows(() => finishReplacement(directory))
   t.is(generation(directory), 'old')
 })
+
+const NOBODY = 65534
+// Only root can be tricked into giving away what is not its own.
+const asRoot = process.getuid?.() === 0 ? test : test.skip
+
+asRoot('root that replaces files for another user follows no link of that user', async (t) => {
+  const parent = temporaryDirectory(t)
+  fs.chmodSync(parent, 0o755)
+  const directory = put(path.join(parent, 'identity'), OLD)
+  const precious = path.join(parent, 'precious')
+  fs.writeFileSync(precious, 'of root', { mode: 0o600 })
+  for (const place of [directory, ...Object.keys(OLD).map((name) => path.join(directory, name))]) fs.chownSync(place, NOBODY, NOBODY)
+  fs.symlinkSync(precious, path.join(directory, 'lock'))
+  await t.throwsAsync(replaceTogether(directory, NEW), { instanceOf: LoghopError, message: /ELOOP/ })
+  t.is(fs.statSync(precious).uid, 0)
+  t.is(generation(directory), 'old')
+  fs.unlinkSync(path.join(directory, 'lock'))
+  // A replacement that pretends to be half done, in a folder that only root may change.
+  const folder = path.join(parent, 'folder')
+  fs.mkdirSync(folder)
+  fs.writeFileSync(path.join(folder, 'kept'), 'of root')
+  fs.symlinkSync(folder, path.join(directory, 'next'))
+  t.is(generation(directory), 'old')
+  t.true(fs.existsSync(path.join(folder, 'kept')), 'nothing was taken out of it')
+  fs.unlinkSync(path.join(directory, 'next'))
+  await replaceTogether(directory, NEW)
+  t.is(generation(directory), 'new')
+  for (const name of [...Object.keys(NEW), 'lock']) t.is(fs.statSync(path.join(directory, name)).uid, NOBODY, name)
+})

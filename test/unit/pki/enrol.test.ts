@@ -1,8 +1,11 @@
 import 'reflect-metadata'
 import { X509Certificate } from 'node:crypto'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
 import * as x509 from '@peculiar/x509'
 import test, { type ExecutionContext } from 'ava'
 import { certificateFacts } from '../../../core/transport/certificate.ts'
+import { readRevocationList } from '../../../pki/crl.ts'
 import { reset, revoke } from '../../../pki/revocation.ts'
 import type { EnrolAnswer } from '../../../pki/service.ts'
 import { DAY_MS } from './made.ts'
@@ -103,6 +106,21 @@ test('enrol() with several uses and a pattern lets each host in once, and none i
   refused(t, made, 1, await ask('web01.other.com', await makeRequest()), 403, /the invitation is for \*\.example\.com/)
   t.is((await ask('web02.example.com', await makeRequest())).kind, 'issued')
   refused(t, made, 2, await ask('web03.example.com', await makeRequest()), 403, /was used/)
+})
+
+test('an invitation for a pattern gives nobody the name of a relay, of its alias, of the authority, or of a host that may come back', async (t) => {
+  const made = await MadeAuthority.make(t)
+  await made.authority.serverIdentity(['ca.example.com', 'enrol.example.com'])
+  await made.join('relay.example.com', { role: 'relay', san: ['logs.example.com'] })
+  await made.join('web01.example.com', { lifeMs: 20_000 })
+  made.nowMs += 29 * DAY_MS
+  const { secret } = await made.invite({ name: '*.example.com', uses: 9, role: 'relay', ttlMs: 3 * DAY_MS })
+  const ask = async (name: string) => made.authority.enrol({ name, secret, csr: await makeRequest(), from: FROM })
+  for (const name of ['ca', 'enrol', 'relay', 'logs', 'web01']) {
+    refused(t, made, 3, await ask(`${name}.example.com`), 403, /and an invitation for \*\.example\.com replaces none/)
+  }
+  made.nowMs += 2 * DAY_MS
+  t.is((await ask('web01.example.com')).kind, 'issued', 'it cannot renew any more: it is gone')
 })
 
 test('enrol() with --rsa issues one certificate for each kind of key', async (t) => {
@@ -260,6 +278,34 @@ test('a revoked name is refused with an invitation that was open, for ever', asy
   refused(t, made, 1, await ask(), 403, /it was revoked after it had been invited/)
 })
 
+test('an invitation for a pattern can be withdrawn, and its hosts stay', async (t) => {
+  const made = await MadeAuthority.make(t)
+  const { secret } = await made.invite({ name: '*.example.com', uses: 9 })
+  const ask = async (name: string) => made.authority.enrol({ name, secret, csr: await makeRequest(), from: FROM })
+  t.is((await ask('web01.example.com')).kind, 'issued')
+  const revoked = await made.authority.act((session) => revoke(session, '*.Example.com', 'unspecified'))
+  t.like(revoked, { name: '*.example.com', kind: 'pattern', serials: [] })
+  refused(t, made, 1, await ask('web02.example.com'), 403, /the invitation for \*\.example\.com was revoked/)
+  t.true([...made.authority.state.certificates.values()].every((issued) => issued.revoked === undefined))
+  await t.throwsAsync(made.invite({ name: '*.example.com', uses: 9 }), { code: 'PKI_BANNED' })
+  await made.authority.act((session) => reset(session, '*.example.com'))
+  t.truthy(await made.invite({ name: '*.example.com', uses: 9 }))
+})
+
+test('the certificate of the authority itself can be revoked: it gets another key, and no host is banned', async (t) => {
+  const made = await MadeAuthority.make(t)
+  await made.join('ca.example.com')
+  const folder = await made.authority.serverIdentity(['ca.example.com'])
+  const before = new X509Certificate(fs.readFileSync(path.join(folder, 'cert.pem')))
+  const revoked = await made.authority.act((session) => revoke(session, before.serialNumber, 'keyCompromise'))
+  t.like(revoked, { name: 'ca.example.com', kind: 'server', serials: [before.serialNumber], left: [] })
+  t.is(made.authority.state.hosts.get('ca.example.com')!.banned, undefined)
+  t.true(readRevocationList(made.authority.revocationLists()[0]!.der).serials.has(before.serialNumber))
+  const after = new X509Certificate(fs.readFileSync(path.join(await made.authority.serverIdentity(['ca.example.com']), 'cert.pem')))
+  t.not(after.serialNumber, before.serialNumber)
+  t.not(after.publicKey.export({ type: 'spki', format: 'pem' }), before.publicKey.export({ type: 'spki', format: 'pem' }))
+})
+
 test('renew() issues the same once more for a new key, within the grace also after the end', async (t) => {
   const made = await MadeAuthority.make(t)
   const { certificate } = await made.join(HOST, { san: ['192.0.2.7'], lifeMs: 20_000 })
@@ -300,4 +346,25 @@ test('the same cause of refusal is one line a minute in the journal', async (t) 
   made.nowMs += 60_000
   await made.authority.enrol({ name: HOST, secret: 'guess', csr, from: FROM })
   t.is(lines(), before + 2)
+})
+
+test('no host can fill the journal: renewals, refusals and what it trusts are bounded', async (t) => {
+  const made = await MadeAuthority.make(t)
+  const { certificate } = await made.join()
+  const renew = async () => made.authority.renew({ certificate, csr: await makeRequest(), from: FROM })
+  for (let i = 0; i < 59; i++) t.is((await renew()).kind, 'issued')
+  const answer = await renew()
+  refused(t, made, 60, answer, 429, /it got 60 within the life of one/)
+  t.true(answer.kind === 'refused' && answer.retryAfterSeconds! >= 3600)
+  const lines = () => made.authority.journalLines
+  let before = lines()
+  for (let i = 0; i < 100; i++) await made.authority.seen(certificate, [i.toString(16).padStart(64, '0')], FROM)
+  t.is(lines(), before + 20)
+  const { secret } = await made.invite({ name: 'web02.example.com' })
+  const csr = await makeRequest()
+  before = lines()
+  for (let i = 0; i < 300; i++) await made.authority.enrol({ name: `guess${i}.example.com`, secret, csr, from: FROM })
+  t.true(lines() - before <= 210, `${lines() - before} lines`)
+  made.nowMs += 30 * DAY_MS
+  t.is((await renew()).kind, 'issued', 'a life later all is well again')
 })

@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test from 'ava'
+import { spkiDigest } from '../../../core/identity/bundle.ts'
 import { loadIdentity } from '../../../core/identity/identity.ts'
 import { readRevocationList } from '../../../pki/crl.ts'
-import { spkiOf } from '../../../pki/directory.ts'
 import { inventoryOf } from '../../../pki/inventory.ts'
 import { issue } from '../../../pki/issue.ts'
 import { reset, revoke } from '../../../pki/revocation.ts'
@@ -75,7 +75,7 @@ test('a root is replaced without a step at which anyone is cut off, and retired 
   for (const ca of [oldRoot.toString(), both]) t.true((await presentClient(leaf(before.certificate), ca, oldBehind)).authorized)
 
   t.deepEqual(missing(made), [`${HOST}: trust`, 'copied.example.com: renewal,trust'])
-  await authority.seen(answer.chain[0]!, [spkiOf(oldRoot), spkiOf(newRoot!)], FROM)
+  await authority.seen(answer.chain[0]!, [spkiDigest(oldRoot), spkiDigest(newRoot!)], FROM)
   await authority.act((session) => issue(session, { name: 'copied.example.com', role: 'agent', out: path.join(made.parent, 'again') }))
   t.deepEqual(missing(made), [])
   const identity = loadIdentity(path.join(made.parent, 'again'))
@@ -105,7 +105,8 @@ test('retire() names who is missing, and cuts them off only by force; the revoke
   )
   t.regex(refusal!.message, /1 live host is missing\n {4}web01\.example\.com: has to renew and has not shown/)
   t.notRegex(refusal!.message, /revoked|short/)
-  const { missing: cutOff } = await made.authority.act((session) => retire(session, true))
+  const { missing: cutOff, expired } = await made.authority.act((session) => retire(session, true))
+  t.deepEqual(expired, ['short.example.com'], 'it could have renewed until now')
   t.deepEqual(
     cutOff.map(({ name }) => name),
     [HOST],
@@ -215,7 +216,7 @@ test('seen() is kept once a day, or when the roots change; strangers and the rev
   const made = await MadeAuthority.make(t)
   const { certificate } = await made.join()
   const lines = () => made.authority.journalLines
-  const root = spkiOf(new X509Certificate(made.authority.bundle()[0]!))
+  const root = spkiDigest(new X509Certificate(made.authority.bundle()[0]!))
   const before = lines()
   for (let i = 0; i < 3; i++) await made.authority.seen(certificate, [root, 'not a digest'], FROM)
   t.is(lines(), before + 1)

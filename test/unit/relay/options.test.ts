@@ -3,7 +3,7 @@ import { relayOptions } from '../../../relay/options.ts'
 import { load, problemsOf } from '../../support/configuration.ts'
 
 const PIN = `sha-256:${Array(32).fill('AB').join(':')}`
-const LIMITS = { connections: 10_000, per_address: 1000, per_identity: 100, handshake: 10_000, frame: 60_000, names: 1000 }
+const LIMITS = { connections: 10_000, per_address: 1000, per_identity: 100, handshake: 10_000, frame: 60_000, names: 1000, origins: 5000 }
 const DEFAULTS = { speaks_for: [], on_mismatch: 'rewrite', limit: 65_536, limits: LIMITS, allow: [], deny: [], proxy: [] }
 const CLIENTS = 'clients: { names: [ "*" ] }'
 
@@ -22,7 +22,7 @@ test('relayOptions() fills in every default', (t) => {
         ...DEFAULTS,
       },
     ],
-    destinations: [{ files: '/l/$HOST', file_mode: 0o640, directory_mode: 0o750 }],
+    destinations: [{ files: '/l/$HOST', file_mode: 0o640, directory_mode: 0o750, create_dirs: true, fsync: 'checkpoint' }],
     log: { level: 'info', format: 'text' },
     passthrough: [],
     renew: true,
@@ -44,7 +44,13 @@ test('relayOptions() takes port 0, IPv6, pins alone, modes and limits at their b
     limit: 8192,
   })
   t.is(options.listeners[1]?.limit, 1 << 20)
-  t.deepEqual(options.destinations[0], { files: `/l/\${HOST}.log`, file_mode: 0o600, directory_mode: 0o700 })
+  t.deepEqual(options.destinations[0], {
+    files: `/l/\${HOST}.log`,
+    file_mode: 0o600,
+    directory_mode: 0o700,
+    create_dirs: true,
+    fsync: 'checkpoint',
+  })
 })
 
 for (const [listener, problem] of [
@@ -86,19 +92,28 @@ for (const [destination, problem] of [
   ['{ files: /l/ }', /a directory, not a file/],
   ['{ files: /l/../m }', /a step upwards/],
   [`{ files: /${'l'.repeat(1024)} }`, /over 1024 bytes/],
-  ['{ files: /l/$HOSTNAME }', /unknown macro \$HOSTNAME, the known one is \$HOST or \$\{HOST\}/],
-  ['{ files: /l/$YEAR/$HOST }', /unknown macro \$YEAR,/],
-  [`{ files: "/l/\${YEAR}" }`, /unknown macro \$\{YEAR\},/],
-  [`{ files: "/l/\${HOST" }`, /unknown macro \$\{HOST,/],
-  ['{ files: "/l/a$" }', /unknown macro \$,/],
+  ['{ files: /l/$HOSTNAME }', /unknown macro HOSTNAME/],
+  ['{ files: /l/$YAER/$HOST }', /unknown macro YAER \(did you mean YEAR\?\)/],
+  ['{ files: /l, rotate: { keep: 3 } }', /neither size nor every/],
+  ['{ files: /l, zone: Mars/Olympus }', /no such zone/],
+  ['{ files: /l, format: rfc3164 }', /neither a name/],
+  ['{ files: /l }, { files: /l }', /the same as destinations\[0\]/],
+  ['{ pipe: relative }', /destinations\[0\].pipe: found "relative" \(not absolute\)/],
+  ['{ users: "ro ot" }', /not names of users/],
+  ['{ console: /dev/console, select: "mial.*" }', /column 1: found .*mial.*did you mean "mail"/],
+  [`{ files: "/l/\${HOST" }`, /a "\$\{" without its "\}"/],
+  ['{ files: "/l/a$" }', /a "\$" without a name/],
   ['{ files: /l, file_mode: 0640 }', /file_mode: found number 0640, allowed octal permissions in quotes/],
   ['{ files: /l, file_mode: "1777" }', /not three octal digits/],
   [
     '{ files: /l, forward: [ "central:6514" ] }',
-    /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode$/,
+    /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode, owner, group, create_dirs, fsync, select, format, zone, rotate$/,
   ],
   ['{ file: /l }', /destinations\[0\].file: found an unknown key \(did you mean "files"\?\), allowed files,/],
-  ['{ pipe: /l }', /destinations\[0\]: found .*, allowed a mapping with files \(a path\) or forward \(a list of relays\)/],
+  [
+    '{ papyrus: /l }',
+    /destinations\[0\]: found .*, allowed a mapping with files \(a path\), forward \(a list of relays\), or one of pipe, program/,
+  ],
   ['5', /^4:17: destinations\[0\]: found number 5, allowed a mapping with files/],
   ['', /destinations: found an empty list, allowed a list of at least one destination/],
 ] as const) {
@@ -108,6 +123,38 @@ for (const [destination, problem] of [
     t.regex(problems[0]!, problem)
   })
 }
+
+test('relayOptions() takes the destinations of this host, and files as people keep them', (t) => {
+  const written = [
+    '{ pipe: /run/p }',
+    '{ program: "cat > /dev/null" }',
+    '{ program: [ /bin/cat, -u ], select: "*.err" }',
+    '{ unix: /run/s }',
+    '{ unix-stream: /run/s }',
+    '{ console: /dev/console, select: "*.err;kern.debug" }',
+    '{ users: "root, alice", select: "*.alert" }',
+    '{ users: "*", select: "*.emerg" }',
+    '{ discard: true, select: "mail.debug" }',
+    '{ files: "/l/$HOST/$YEAR/m", owner: root, group: "4", create_dirs: false, fsync: batch, format: bsd, zone: UTC, rotate: { size: 10MiB, every: day, keep: 7, keep_for: 24h, keep_size: 1GiB, compress: gzip } }',
+  ]
+  const { destinations } = load(relay(`{ tls: "h:1", ${CLIENTS} }`, written.join(', ')), relayOptions)
+  t.deepEqual(destinations.slice(6, 8), [
+    { users: ['root', 'alice'], select: '*.alert' },
+    { users: ['*'], select: '*.emerg' },
+  ])
+  t.deepEqual(destinations[9], {
+    files: '/l/$HOST/$YEAR/m',
+    file_mode: 0o640,
+    directory_mode: 0o750,
+    owner: 'root',
+    group: '4',
+    create_dirs: false,
+    fsync: 'batch',
+    format: 'bsd',
+    zone: 'UTC',
+    rotate: { size: 10 << 20, every: 'day', keep: 7, keep_for: 86_400_000, keep_size: 1 << 30, compress: 'gzip' },
+  })
+})
 
 test('relayOptions() fills in every default of a forward destination', (t) => {
   const [destination] = load(relay(`{ tls: "h:1", ${CLIENTS} }`, '{ forward: [ "central.example.com:6514" ] }'), relayOptions).destinations
@@ -151,7 +198,7 @@ test('relayOptions() takes forward destinations of every protocol, several and b
       fail_back: 60_000,
       plaintext: 'accepted',
     },
-    { files: '/l', file_mode: 0o640, directory_mode: 0o750 },
+    { files: '/l', file_mode: 0o640, directory_mode: 0o750, create_dirs: true, fsync: 'checkpoint' },
   ])
 })
 

@@ -74,6 +74,24 @@ for (const [what, message, line] of [
 ] as const)
   test(`the line of a message with ${what}`, (t) => void t.is(lineOf(Buffer.from(message), 'web01').toString(), `${line}\n`))
 
+for (const [origin, claimed, shown] of [
+  ['web01.example.com', 'web01', 'web01.example.com'],
+  ['web01.example.com', 'WEB01', 'web01.example.com'],
+  ['web01.example.com', 'web01.example', 'web01.example.com'],
+  ['web01.example.com', 'Web01.Example.COM', 'web01.example.com'],
+  ['web01.example.com', 'web01.example.com.', 'web01.example.com'],
+  ['Web01.example.com', 'web01', 'Web01.example.com'],
+  ['web01.example.com', 'web0', 'web01.example.com/web0'],
+  ['web01.example.com', 'web01.', 'web01.example.com'],
+  ['web01.example.com', 'web01..', 'web01.example.com/web01..'],
+  ['web01.example.com', 'web01.other.com', 'web01.example.com/web01.other.com'],
+  ['web01.example.com', '.', 'web01.example.com/.'],
+  ['_unverified/web01.example.com', 'db01', '_unverified/web01.example.com/db01'],
+] as const)
+  test(`the line of ${origin} that calls itself ${claimed} ${shown === origin ? 'shows its name alone' : `shows ${shown}`}`, (t) => {
+    t.is(lineOf(Buffer.from(`<13>1 - ${claimed} app - - - x`), origin).toString(), `- ${shown} app: x\n`)
+  })
+
 const anyText = fc.oneof(
   fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   fc.string({ unit: 'binary', maxLength: 200 }).map((text) => Buffer.from(text)),

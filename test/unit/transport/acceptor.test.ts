@@ -4,7 +4,7 @@ import * as net from 'node:net'
 import test from 'ava'
 import { ActivatedSockets } from '../../../core/platform/activated-sockets.ts'
 import { Acceptor, type Turned } from '../../../core/transport/acceptor.ts'
-import { AddressRules, parseNetwork, plainAddress } from '../../../core/transport/address-rules.ts'
+import { AddressRules, parseNetwork, plainAddress, sourceOf } from '../../../core/transport/address-rules.ts'
 import { placesOf } from '../../../core/transport/bind.ts'
 import { handshakeFault } from '../../../core/transport/handshake-errors.ts'
 
@@ -35,6 +35,31 @@ test('deny counts before allow, an IPv4 address is the same over an IPv6 socket,
   t.is(rules.refusedBy('198.51.100.1'), 'allow')
   t.true(rules.isProxy('10.9.9.9'))
   t.is(plainAddress('::ffff:127.0.0.1'), '127.0.0.1')
+})
+
+test('a network of one family never contains an address of the other, unless it is written in its mapped form', (t) => {
+  for (const network of ['::/0', '::/64', '::/80']) {
+    const rules = new AddressRules({ allow: [], deny: networks(network), proxy: [] })
+    t.is(rules.refusedBy('192.0.2.7'), undefined, network)
+    t.is(rules.refusedBy('::1'), 'deny', network)
+  }
+  const mapped = new AddressRules({ allow: [], deny: networks('::ffff:192.0.2.0/120'), proxy: [] })
+  t.is(mapped.refusedBy('192.0.2.7'), 'deny')
+  t.is(mapped.refusedBy('192.0.3.7'), undefined)
+  const ipv4 = new AddressRules({ allow: networks('0.0.0.0/0'), deny: [], proxy: [] })
+  t.is(ipv4.refusedBy('2001:db8::1'), 'allow')
+})
+
+test('a source is an IPv4 address, or the network of an IPv6 address: a host chooses its other 64 bits itself', (t) => {
+  for (const [address, source] of [
+    ['192.0.2.7', '192.0.2.7'],
+    ['::1', '0:0:0:0::/64'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0db8:1:2::6', '2001:db8:1:2::/64'],
+    ['2001:db8::6', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ] as const)
+    t.is(sourceOf(address), source)
 })
 
 test('a listener without TLS is refused anywhere but on loopback, and localhost stands for its addresses', async (t) => {

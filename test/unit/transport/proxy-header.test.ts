@@ -19,10 +19,11 @@ const IPV6 = Buffer.concat([
 for (const [name, header, source] of [
   ['version 1, IPv4', Buffer.from('PROXY TCP4 192.0.2.7 10.0.0.1 8080 6514\r\n'), '192.0.2.7 8080'],
   ['version 1, IPv6', Buffer.from('PROXY TCP6 2001:db8::7 ::1 8080 6514\r\n'), '2001:db8::7 8080'],
+  ['version 1, IPv6 in another spelling', Buffer.from('PROXY TCP6 2001:DB8:0:0::0007 ::1 8080 6514\r\n'), '2001:db8::7 8080'],
   ['version 1, unknown', Buffer.from('PROXY UNKNOWN\r\n'), undefined],
   ['version 1, unknown with a rest', Buffer.from('PROXY UNKNOWN ff:: ::1 1 2\r\n'), undefined],
   ['version 2, IPv4', version2(1, 0x11, IPV4), '192.0.2.7 8080'],
-  ['version 2, IPv6', version2(1, 0x21, IPV6), '2001:db8:0:0:0:0:0:7 8080'],
+  ['version 2, IPv6', version2(1, 0x21, IPV6), '2001:db8::7 8080'],
   ['version 2, IPv4 with additions', version2(1, 0x11, Buffer.concat([IPV4, Buffer.alloc(100)])), '192.0.2.7 8080'],
   ['version 2, local', version2(0, 0, Buffer.alloc(0)), undefined],
 ] as const) {

@@ -190,14 +190,15 @@ async function opened(): Promise<Client> {
   return client
 }
 
-function connected(): Client {
+function connected(lastTxnr = 1): Client {
   const peer = new Played()
   const events: string[] = []
-  const session = new RelpClientSession(peer as unknown as TLSSocket, new Map(), {
-    onReady: (offers) => events.push(`ready ${offers.commands}`),
-    onAcknowledged: () => events.push('acknowledged'),
-    onClosed: (reason) => events.push(reason),
-  })
+  const told = {
+    onReady: (offers: { readonly commands: readonly string[] }) => void events.push(`ready ${offers.commands}`),
+    onAcknowledged: () => void events.push('acknowledged'),
+    onClosed: (reason: string) => void events.push(reason),
+  }
+  const session = new RelpClientSession(peer as unknown as TLSSocket, new Map(), told, lastTxnr)
   return { peer, session, events }
 }
 
@@ -285,4 +286,27 @@ test('client: what follows the end of a session in the same delivery is not read
   await peer.say('12 rsp 6 200 OK\n')
   t.is(events.length, 2)
   t.regex(events[1]!, /does not speak RELP/)
+})
+
+test('server: transactions go on to 999,999,999 and then from 1; ten digits, as librelp would count once, end the session with a reason', async (t) => {
+  const { peer, receiver } = served()
+  await peer.say(OPEN)
+  await peer.say('999999998 syslog 1 a\n999999999 syslog 1 b\n1 syslog 1 c\n2 syslog 1 d\n')
+  receiver.durable[0]!()
+  t.is(await peer.heard(), '999999998 rsp 6 200 OK\n999999999 rsp 6 200 OK\n1 rsp 6 200 OK\n2 rsp 6 200 OK\n')
+  await peer.say('1000000000 syslog 1 e\n')
+  t.deepEqual(receiver.got, ['a', 'b', 'c', 'd'])
+  t.deepEqual(receiver.closed, ['not RELP as we know it: TXNR has over 9 digits'])
+})
+
+test('client: never sends a transaction of ten digits, nor goes on from 1: it ends the session in order before that', async (t) => {
+  const { peer, session, events } = connected(999_999_996)
+  await peer.heard()
+  await peer.say(relpFrame(1, 'rsp', '200 OK\nrelp_version=0\ncommands=batch'))
+  send(session, 'a')
+  send(session, 'b')
+  t.false(session.isReady)
+  t.is(await peer.heard(), '999999997 batch 1 a\n999999998 batch 1 b\n999999999 close 0\n')
+  await peer.say('999999997 rsp 6 200 OK\n999999998 rsp 6 200 OK\n999999999 rsp 0\n')
+  t.deepEqual(events.slice(1), ['acknowledged', 'acknowledged', 'closed'])
 })

@@ -1,0 +1,108 @@
+// Which messages go to which file, where a selector chooses among them or the path depends on more than the host. The answer is one of the messages and
+// their batch alone, so that after a crash it is the same.
+
+import type { MacroSource } from '../syslog/macro-values.ts'
+import { MacroReader } from '../syslog/macro-values.ts'
+import { readTemplate, type Template } from '../syslog/macros.ts'
+import { MessageFields } from '../syslog/message-fields.ts'
+import type { MinutesAt } from '../syslog/moment.ts'
+import { type MacroPath, macroPath } from '../syslog/path-value.ts'
+import type { PathTemplate } from './path-template.ts'
+import type { Selects } from './selects.ts'
+import type { SharedRecord } from './shared-records.ts'
+
+/** Files that the messages of one record may go to; those of further ones go to OVERFLOW, or a sender could use up what is open. */
+const FILES_PER_RECORD = 12
+const OVERFLOW = '_overflow/messages'
+
+export interface Planned {
+  readonly record: SharedRecord
+  /** Indexes of its messages. */
+  readonly messages: number[]
+}
+
+export interface FilePlan {
+  /** By the path below the base. */
+  readonly byFile: Map<string, Planned[]>
+  /** Records that are planned, from the first on. */
+  readonly taken: number
+  readonly messages: number
+}
+
+export class FilePlanner implements PathTemplate {
+  readonly base: string
+  readonly #path: MacroPath
+  readonly #selects: Selects | undefined
+  /** Whether the path is the same for all messages of a record. */
+  readonly #isByRecord: boolean
+  readonly #fields = new MessageFields()
+  readonly #macros: MacroReader
+
+  /** @param template a path that the configuration has checked */
+  constructor(template: string, selects: Selects | undefined, minutesAt: MinutesAt) {
+    const read = checked(template)
+    const path = macroPath(read)
+    if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
+    this.base = path.path.base
+    this.#path = path.path
+    this.#selects = selects
+    this.#isByRecord = read.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST')
+    this.#macros = new MacroReader(minutesAt)
+  }
+
+  components(key: string): string[] {
+    return key.split('/')
+  }
+
+  /** @param limit files at most, at least FILES_PER_RECORD */
+  plan(records: readonly SharedRecord[], limit: number): FilePlan {
+    const byFile = new Map<string, Planned[]>()
+    let taken = 0
+    let messages = 0
+    for (const record of records) {
+      const own = this.#planRecord(record)
+      let added = 0
+      for (const key of own.keys()) if (!byFile.has(key)) added++
+      if (taken > 0 && byFile.size + added > limit) break
+      for (const [key, planned] of own) {
+        messages += planned.messages.length
+        const before = byFile.get(key)
+        if (before === undefined) byFile.set(key, [planned])
+        else before.push(planned)
+      }
+      taken++
+    }
+    return { byFile, taken, messages }
+  }
+
+  #planRecord(record: SharedRecord): Map<string, Planned> {
+    const { bytes, places, context } = record
+    const own = new Map<string, Planned>()
+    let key: string | undefined
+    for (let index = 0; index < places.length >>> 1; index++) {
+      const start = places[index * 2]!
+      const end = places[index * 2 + 1]!
+      context.sequence = context.firstSequence + index
+      if (this.#selects !== undefined && !this.#selects.selects(bytes, start, end, context)) continue
+      if (key === undefined || !this.#isByRecord) {
+        this.#fields.begin(bytes, start, end)
+        key = this.#keyOf(this.#macros.read(this.#fields, context))
+        if (!own.has(key) && own.size >= FILES_PER_RECORD - 1) key = OVERFLOW
+      }
+      const planned = own.get(key)
+      if (planned === undefined) own.set(key, { record, messages: [index] })
+      else planned.messages.push(index)
+    }
+    return own
+  }
+
+  #keyOf(source: MacroSource): string {
+    return this.#path.components(source).join('/')
+  }
+}
+
+function checked(text: string): Template {
+  const result = readTemplate(text)
+  if (result.kind === 'malformed') throw new RangeError(`Cannot use the path ${text}: ${result.faults[0]!.reason}`)
+  return result.template
+}

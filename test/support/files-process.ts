@@ -1,0 +1,58 @@
+// A process that files what stands in a spool, with rotation, until it is done or killed: `node files-process.ts DIRECTORY COMPRESS [chosen]`.
+
+import * as path from 'node:path'
+import { systemClock } from '../../core/base/clock.ts'
+import { createLog } from '../../core/base/log.ts'
+import { Metrics } from '../../core/base/metrics.ts'
+import { openSpool } from '../../core/daemon/open-spool.ts'
+import { FilePlanner } from '../../core/destinations/file-plan.ts'
+import { FilesDestination } from '../../core/destinations/files.ts'
+import { FileLines } from '../../core/destinations/line-maker.ts'
+import { selectorSelects } from '../../core/destinations/selector-selects.ts'
+import { SharedRecords } from '../../core/destinations/shared-records.ts'
+
+const [directory, compress, how] = process.argv.slice(2) as [string, 'none' | 'gzip' | 'zstd', string]
+const log = createLog('warn', 'text', (line) => process.stderr.write(line))
+const metrics = new Metrics()
+const { spool, close } = openSpool({ directory: path.join(directory, 'spool'), limitBytes: 1 << 30 }, log, metrics, systemClock)
+const template = path.join(directory, 'log', '$HOST', 'messages')
+const chosen =
+  how === 'chosen'
+    ? {
+        records: new SharedRecords('host', log, metrics),
+        planner: new FilePlanner(template, selectorSelects('*.notice'), () => 0),
+        lines: new FileLines(),
+      }
+    : undefined
+const destination = new FilesDestination(
+  {
+    template,
+    chosen,
+    modes: { file: 0o640, directory: 0o750 },
+    openFilesLimit: 16,
+    rotation: {
+      sizeBytes: 100_000,
+      every: undefined,
+      minutesAt: () => 0,
+      keep: undefined,
+      keepMs: undefined,
+      keepBytes: undefined,
+      compress,
+    },
+  },
+  spool,
+  spool.attach('files-test', true),
+  log,
+  metrics,
+  systemClock,
+)
+destination.start()
+process.stdout.write('started\n')
+const timer = setInterval(async () => {
+  if (destination.status()['lag_bytes'] !== 0) return
+  clearInterval(timer)
+  await destination.stop(AbortSignal.timeout(10_000))
+  await close()
+  destination.close()
+  process.exit(0)
+}, 5)
