@@ -180,7 +180,7 @@ test('cat: text, raw bytes, filters and places', async (t) => {
     return linesOf(stdout)
   }
   const line = (number: number, text = ''): string => `2026-01-01T00:00:0${number}.000Z ${HOST} app: ${number} ${text}`
-  const other = '- db01.example.com app: without time'
+  const other = '- db01.example.com/other.example.com app: without time'
   const all = [line(1), line(2), other, line(3, 'line#012feed #033[2J'), line(4)]
   t.deepEqual(await cat(), all)
   t.deepEqual(await cat('--host', 'DB01.example.com'), [other])

@@ -191,7 +191,7 @@ test('status tells how it goes, and its exit code whether all is well', async (t
   t.regex(agent.stdout, /destination {2}forward 127\.0\.0\.1:\d+: ready, 0B behind/)
   const relay = await loghop('relay', 'status', '--config', chain.relayConfig)
   t.is(relay.code, 0, relay.stdout)
-  t.regex(relay.stdout, /peer {9}web01\.example\.com from 127\.0\.0\.1:\d+, 1 messages since /)
+  t.regex(relay.stdout, /peer {9}web01\.example\.com from 127\.0\.0\.1:\d+, RELP, 1 messages since /)
   const { code, stdout } = await loghop('relay', 'status', '--json', '--config', chain.relayConfig)
   t.is(code, 0)
   const status = JSON.parse(stdout) as Status
