@@ -47,27 +47,16 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'openssl', package: 'openssl' },
     { program: 'systemd-socket-activate', package: 'systemd' },
   ],
-<<<<<<< HEAD
-=======
-  'sources.test.ts': [
-    { program: 'journalctl', package: 'systemd' },
-    { program: 'journalctl', package: 'systemd-journal-remote', file: '/lib/systemd/systemd-journal-remote' },
-    { program: 'logrotate', package: 'logrotate' },
-  ],
->>>>>>> sources
   'syslog-ng.test.ts': [
     { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
     { program: 'logger', package: 'bsdutils' },
   ],
   'tls-conduct.test.ts': [{ program: 'openssl', package: 'openssl' }],
-<<<<<<< HEAD
   'sources.test.ts': [
     { program: 'journalctl', package: 'systemd' },
     { program: 'journalctl', package: 'systemd-journal-remote', file: '/lib/systemd/systemd-journal-remote' },
     { program: 'logrotate', package: 'logrotate' },
   ],
-=======
->>>>>>> sources
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
