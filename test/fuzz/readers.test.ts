@@ -282,8 +282,8 @@ const KMSG = ['6,339,5140900,c,caller=T1;NET: a;b\\x0a\n SUBSYSTEM=acpi\n DEVICE
   Buffer.from(text),
 )
 
-test("records of the kernel's log", (t) => {
-  box(t, fc.oneof(any, bent(KMSG)), (bytes) => {
+test("records of the kernel's log", async (t) => {
+  await box(t, fc.oneof(any, bent(KMSG)), (bytes) => {
     const result = readKmsg(bytes)
     if (result.kind === 'malformed') return
     const { pri, sequence, text } = result.record
@@ -297,7 +297,7 @@ const JOURNAL = [
   Buffer.from('__CURSOR=c\nMESSAGE\n\x05\0\0\0\0\0\0\0a\nb\0c\n\n'),
 ]
 
-test('entries of the journal: the same however they are cut, and never more than was asked for', (t) => {
+test('entries of the journal: the same however they are cut, and never more than was asked for', async (t) => {
   const read = (bytes: Buffer, piece: number): string => {
     const decoder = new JournalExportDecoder(
       new Map([
@@ -318,13 +318,13 @@ test('entries of the journal: the same however they are cut, and never more than
     }
     return found
   }
-  box(t, fc.tuple(fc.oneof(any, bent(JOURNAL)), fc.integer({ min: 1, max: 40 })), ([bytes, piece]) => {
+  await box(t, fc.tuple(fc.oneof(any, bent(JOURNAL)), fc.integer({ min: 1, max: 40 })), ([bytes, piece]) => {
     const whole = read(bytes, bytes.length + 1)
     if (read(bytes, piece) !== whole) throw new Error(`${bytes.toString('hex')} in pieces of ${piece}`)
   })
 })
 
-test('lines of a file: every byte is passed once, and no message is over the limit', (t) => {
+test('lines of a file: every byte is passed once, and no message is over the limit', async (t) => {
   const lines = fc
     .array(fc.constantFrom(...['a', '1', ' ', '\n', '\n', '\r', '\0', 'x'.repeat(30), 'ü']), { maxLength: 40 })
     .map((parts) => Buffer.from(parts.join('')))
@@ -332,22 +332,27 @@ test('lines of a file: every byte is passed once, and no message is over the lim
     kind: 'prefix' as const,
     prefix: Buffer.from('a1'),
   })
-  box(t, fc.tuple(fc.oneof(any, lines), rules, fc.constantFrom('growing', 'quiet', 'ended' as const)), ([bytes, multiLine, behind]) => {
-    let isCut = false
-    for (let at = 0; ; ) {
-      const result = nextMessage(bytes, at, bytes.length, isCut, behind as 'ended', { limitBytes: 20, multiLine })
-      if (result.kind === 'need-more') {
-        if (bytes.length - at > 20 || (behind === 'ended' && at < bytes.length)) throw new Error(`${bytes.length - at} bytes are held back`)
-        return
+  await box(
+    t,
+    fc.tuple(fc.oneof(any, lines), rules, fc.constantFrom('growing', 'quiet', 'ended' as const)),
+    ([bytes, multiLine, behind]) => {
+      let isCut = false
+      for (let at = 0; ; ) {
+        const result = nextMessage(bytes, at, bytes.length, isCut, behind as 'ended', { limitBytes: 20, multiLine })
+        if (result.kind === 'need-more') {
+          if (bytes.length - at > 20 || (behind === 'ended' && at < bytes.length))
+            throw new Error(`${bytes.length - at} bytes are held back`)
+          return
+        }
+        if (result.next <= at || result.next > bytes.length) throw new Error(JSON.stringify(result))
+        if (
+          result.kind === 'message' &&
+          (result.from < at || result.to > result.next || result.to - result.from > 20 || result.to <= result.from)
+        )
+          throw new Error(JSON.stringify(result))
+        at = result.next
+        isCut = result.isCut
       }
-      if (result.next <= at || result.next > bytes.length) throw new Error(JSON.stringify(result))
-      if (
-        result.kind === 'message' &&
-        (result.from < at || result.to > result.next || result.to - result.from > 20 || result.to <= result.from)
-      )
-        throw new Error(JSON.stringify(result))
-      at = result.next
-      isCut = result.isCut
-    }
-  })
+    },
+  )
 })
