@@ -43,7 +43,7 @@ test.serial(
       async () => (JSON.parse(await hosts.pki('rotate', '--status', '--json')) as RotationStatus).missing.length === 0,
       () => hosts.said,
     )
-    t.regex(await hosts.pki('rotate', '--status'), /4 of 4 live hosts are over\.\nNext: loghop pki rotate --retire/)
+    t.regex(await hosts.pki('rotate', '--status'), /4 of 4 live hosts are over\.\nNext: loghop pki rotate --directory \S+ --retire/)
     t.regex(await hosts.pki('rotate', '--retire'), /^Retired root 1: [^\n]*\n$/, 'somebody was cut off')
     await eventually(
       'the old root to be gone everywhere',

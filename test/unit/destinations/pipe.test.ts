@@ -71,33 +71,6 @@ test('a reader that stops reading blocks nobody: its cursor waits with what it h
   t.deepEqual(Buffer.concat(parts).toString().split('\n').slice(0, -1), linesOf(20_000))
 })
 
-test('readers that are killed again and again: every line comes to one of them, and each starts with a whole line', async (t) => {
-  const world = new OutletWorld(t)
-  const pipe = pipeIn(world)
-  const destination = world.start(new PipeOutlet(pipe, new FileLines()))
-  const lengthy = messagesOf(30_000).map((message) => `${message} ${'x'.repeat(Number(message.length) % 90)}`)
-  for (let from = 0; from < 30_000; from += 3000) await world.store(lengthy.slice(from, from + 3000), from % 2000 === 0)
-  let readers = 0
-  while (Number(destination.status()['lag_bytes']) > 0) {
-    const out = world.file(`out-${readers++}`)
-    const child = startReader(t, pipe, out)
-    await eventually('something read, or the end', () => linesIn(out).length > 3000 || destination.status()['lag_bytes'] === 0)
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGKILL')
-    await gone
-    if (readers > 500) return void t.fail('no progress')
-  }
-  const seen = new Set<string>()
-  for (let index = 0; index < readers; index++) {
-    const lines = linesIn(world.file(`out-${index}`))
-    for (const line of lines) {
-      t.regex(line, /^2026-01-01T00:00:00Z web01.example.com app: number \d+ x*$/)
-      seen.add(line)
-    }
-  }
-  t.is(seen.size, 30_000)
-})
-
 test('lines longer than the pipe holds, control characters, and a file in its place', async (t) => {
   const world = new OutletWorld(t)
   const pipe = pipeIn(world)
