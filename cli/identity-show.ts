@@ -2,10 +2,10 @@ import type { X509Certificate } from 'node:crypto'
 import { printable } from '../core/base/printable.ts'
 import { isSelfSigned } from '../core/identity/chain.ts'
 import { AUTHORITY_FILE, type Identity } from '../core/identity/identity.ts'
-import { certificatesIn } from '../core/identity/pem.ts'
 import { identityProblems } from '../core/identity/problems.ts'
 import { type RevocationList, readRevocationList } from '../core/identity/revocation-list.ts'
 import { certificateFacts, dayOf } from '../core/transport/certificate.ts'
+import { certificatesIn } from '../core/transport/pem.ts'
 
 const HOUR_MS = 3_600_000
 const LISTS_SHOWN = 16

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { pemOf } from '../core/identity/bundle.ts'
 import { isSelfSigned } from '../core/identity/chain.ts'
 import { loadIdentity } from '../core/identity/identity.ts'
-import { certificatesIn } from '../core/identity/pem.ts'
+import { certificatesIn } from '../core/transport/pem.ts'
 import { NONE_REVOKED, type TlsIdentity } from '../core/transport/tls-policy.ts'
 import type { AuthorityService } from './service.ts'
 

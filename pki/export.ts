@@ -6,8 +6,8 @@ import { nodeFiles, writeAll } from '../core/base/files.ts'
 import { printable } from '../core/base/printable.ts'
 import { isSelfSigned } from '../core/identity/chain.ts'
 import { loadIdentity } from '../core/identity/identity.ts'
-import { certificatesIn } from '../core/identity/pem.ts'
 import { certificateFacts } from '../core/transport/certificate.ts'
+import { certificatesIn } from '../core/transport/pem.ts'
 import { pkcs12 } from './pkcs12.ts'
 
 export const PASSPHRASE_MIN = 8

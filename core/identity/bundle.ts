@@ -1,9 +1,9 @@
 // What stands in ca.pem where an authority keeps it.
 
 import { createHash, type X509Certificate } from 'node:crypto'
+import { certificatesIn } from '../transport/pem.ts'
 import { Authorities } from './authorities.ts'
 import { isSelfSigned } from './chain.ts'
-import { certificatesIn } from './pem.ts'
 
 /** Parts what an administrator has put into ca.pem from what the authority answers with. */
 const MARK = '# From the authority, and replaced with what it says. Further roots belong above this line: they are kept.'

@@ -1,10 +1,10 @@
 import type { X509Certificate } from 'node:crypto'
 import { LoghopError } from '../base/errors.ts'
 import { dayOf } from '../transport/certificate.ts'
+import { certificatesIn } from '../transport/pem.ts'
 import { Authorities } from './authorities.ts'
 import { isSelfSigned } from './chain.ts'
 import type { Identity } from './identity.ts'
-import { certificatesIn } from './pem.ts'
 import { DAY_MS, expiryAlarm } from './renewal.ts'
 
 /** What time has done to an identity, or to what is known beside it. */

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { Acceptor, type AcceptorOptions, type PeerAddress, type Turned } from './acceptor.ts'
@@ -6,6 +6,7 @@ import { sourceOf } from './address-rules.ts'
 import { type Admission, type AdmissionPolicy, admitClient } from './admission.ts'
 import { readFirstBytes } from './first-bytes.ts'
 import { handshakeFault } from './handshake-errors.ts'
+import { certificatesIn } from './pem.ts'
 import { relpFrame } from './relp.ts'
 import { type TlsIdentity, tlsPolicy } from './tls-policy.ts'
 
@@ -66,7 +67,7 @@ export class TlsListener {
     this.#options = options
     this.#events = events
     this.#identity = identity
-    this.#roots = rootsOf(identity)
+    this.#roots = certificatesIn(identity.ca) ?? []
     // The deadline is our own: it counts from the connection on, and this one is only for what would escape it.
     this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: 2 * options.handshakeLimitMs, pauseOnConnect: false })
     this.#server.on('tlsClientError', (error, socket) => this.#onFailed(error, socket))
@@ -89,7 +90,7 @@ export class TlsListener {
   use(identity: TlsIdentity): void {
     this.#identity = identity
     this.#server.setSecureContext(tlsPolicy(identity))
-    this.#roots = rootsOf(identity)
+    this.#roots = certificatesIn(identity.ca) ?? []
   }
 
   /** Accepts no more; `destroy` also cuts what stands. */
@@ -225,10 +226,6 @@ export class TlsListener {
     this.#events.onRefused(admission, peer.text)
     endRefused(socket, admission.check)
   }
-}
-
-function rootsOf({ ca }: TlsIdentity): X509Certificate[] {
-  return [...ca.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)].map(([pem]) => new X509Certificate(pem))
 }
 
 /** The socket below TLS. */
