@@ -266,7 +266,8 @@ export class IdentityKeeper {
 
   async #renew(): Promise<void> {
     const server = this.#server()!
-    const { ca, name, directory } = this.#identity
+    const before = this.#identity
+    const { ca, name, directory } = before
     const headers = rootsHeader(authoritiesOf(this.#identity).roots)
     const bundle = await askBundle(server, headers)
     const keyPem = newKeyPem()
@@ -275,13 +276,15 @@ export class IdentityKeeper {
     const newCa = bundleText(ca, chainOf(this.#identity), bundle)
     await replaceTogether(directory, { [KEY_FILE]: keyPem, [CERT_FILE]: pemOf(chain), [CA_FILE]: newCa })
     this.#use(loadIdentity(directory))
+    this.#tellRoots(before)
     this.#renewedMs = this.#nowMs
     this.#metrics.add('identityRenewals', 1)
     this.#log.info('identity-renewed', `Renewed: ${describeCertificate(this.#identity.facts)}`, { serial: this.#identity.facts.serial })
   }
 
   async #fetchRoots(): Promise<void> {
-    const { ca, directory } = this.#identity
+    const before = this.#identity
+    const { ca, directory } = before
     const bundle = await askBundle(this.#server()!, rootsHeader(authoritiesOf(this.#identity).roots))
     if (this.#isStopped) return
     const newCa = bundleText(ca, chainOf(this.#identity), bundle)
@@ -294,8 +297,16 @@ export class IdentityKeeper {
     }
     await replaceTogether(directory, { [CA_FILE]: newCa })
     this.#use(loadIdentity(directory))
-    const roots = authoritiesOf(this.#identity).roots.map((root) => root.subject.replaceAll('\n', ', '))
-    this.#log.info('roots-replaced', `Roots that are trusted: ${roots.join('; ')}`, { roots: roots.length })
+    this.#tellRoots(before)
+  }
+
+  /** Other roots may come with a new certificate as well as on their own: people wait for this line in both cases. */
+  #tellRoots(before: Identity): void {
+    const { roots } = authoritiesOf(this.#identity)
+    const printsOf = (all: typeof roots): string => all.map(({ fingerprint256 }) => fingerprint256).join()
+    if (printsOf(roots) === printsOf(authoritiesOf(before).roots)) return
+    const names = roots.map((root) => root.subject.replaceAll('\n', ', '))
+    this.#log.info('roots-replaced', `Roots that are trusted: ${names.join('; ')}`, { roots: roots.length })
   }
 
   #measure(): void {

@@ -126,11 +126,13 @@ test.serial('an agent whose certificate has expired spools, renews by itself wit
   await senders.done
   t.regex(await site.agent.event('identity-expired'), /expired on 20/)
   await site.agent.event('relay-failed')
-  // Back, on another port: by the configuration.
+  // Back, on another port: by the configuration; and with another root, which comes with the new certificate.
+  await site.est.act((session) => rotateRoot(session, undefined))
   await site.est.serve()
   await site.agent.end('SIGTERM')
   await site.startAgent({ authority: `localhost:${site.est.port}` })
   await site.agent.event('identity-renewed')
+  await site.agent.event('roots-replaced')
   await filed(site, 20)
   t.is(missing(everyNumber([20]), filedNumbers(site.file)), undefined)
 })
