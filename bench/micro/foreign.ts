@@ -1,9 +1,9 @@
 // node bench/micro/foreign.ts [rounds]: what completing a foreign message costs, and that it allocates nothing. One line per form.
 
 import { FOREIGN_GROWTH_LIMIT_BYTES, FOREIGN_SCRATCH_BYTES, ForeignCompleter } from '../../core/syslog/foreign.ts'
+import { measure } from './measure.ts'
 
 const MESSAGES = 200_000
-const ROUNDS = Number(process.argv[2] ?? 7)
 const BYTES = 200
 const SECOND = Date.UTC(2026, 2, 1, 10, 0, 5) / 1000
 
@@ -25,7 +25,7 @@ const FORMS: Readonly<Record<string, readonly string[]>> = {
   'no header': [''],
 }
 
-function time(lines: readonly string[]): { readonly nanoseconds: number; readonly heapBytes: number } {
+for (const [name, lines] of Object.entries(FORMS)) {
   const memory = Buffer.from(new ArrayBuffer(FOREIGN_SCRATCH_BYTES + 16 * 512 + 512 + FOREIGN_GROWTH_LIMIT_BYTES))
   const completer = new ForeignCompleter(memory, 0, { minutesAt: () => 0, isTrailerFraming: true })
   completer.setSpareHost('192.0.2.7')
@@ -35,29 +35,12 @@ function time(lines: readonly string[]): { readonly nanoseconds: number; readonl
     return at
   })
   const out = FOREIGN_SCRATCH_BYTES + 16 * 512
-  let best = Number.POSITIVE_INFINITY
-  let heapBytes = 0
-  let sum = 0
-  for (let round = 0; round < ROUNDS; round++) {
-    const heap = process.memoryUsage().heapUsed
-    // The process's own time, so that a busy machine tells the same.
-    const before = process.cpuUsage()
+  measure(`foreign: ${name}`, MESSAGES, () => {
+    let sum = 0
     for (let index = 0; index < MESSAGES; index++) {
       const start = starts[index % starts.length]!
       sum += completer.complete(start, start + BYTES, out, SECOND, 123_456)
     }
-    const { user, system } = process.cpuUsage(before)
-    const taken = ((user + system) * 1000) / MESSAGES
-    heapBytes = (process.memoryUsage().heapUsed - heap) / MESSAGES
-    best = Math.min(best, taken)
-  }
-  if (sum === 0) throw new Error('Nothing was written')
-  return { nanoseconds: best, heapBytes }
-}
-
-for (const [name, lines] of Object.entries(FORMS)) {
-  const { nanoseconds, heapBytes } = time(lines)
-  process.stdout.write(
-    `${name.padEnd(32)} ${nanoseconds.toFixed(0).padStart(5)} ns a message of ${BYTES} B, ${heapBytes.toFixed(2)} B of heap\n`,
-  )
+    return sum
+  })
 }

@@ -2,9 +2,9 @@
 
 import { compileRule, RuleList, type RuleWords } from '../../core/pipeline/rules.ts'
 import { messageContext } from '../../core/syslog/message-fields.ts'
+import { measure } from './measure.ts'
 
 const MESSAGES = 200_000
-const ROUNDS = Number(process.argv[2] ?? 7)
 const RULES = 20
 const TEXT = 'Accepted publickey for deploy from 192.0.2.44 port 51122 ssh2: ED25519 SHA256:0123456789abcdefghijklmnopqrstuvwxyz'
 const SELECTORS = ['*.err;kern.debug;auth.notice', '*.info;mail.none', 'auth,authpriv.*', 'cron.*', 'mail.=info', 'local7.debug', '*.emerg']
@@ -36,21 +36,12 @@ for (const [name, wordsOf] of Object.entries(KINDS)) {
     compileRule({ select: SELECTORS[at % SELECTORS.length], ...wordsOf(at) }, at + 1, [at]),
   )
   const list = new RuleList(rules)
-  let best = Number.POSITIVE_INFINITY
-  let heap = 0
-  let sum = 0
-  for (let round = 0; round < ROUNDS; round++) {
-    const heapBefore = process.memoryUsage().heapUsed
-    const before = process.cpuUsage()
+  measure(`20 rules: ${name}`, MESSAGES, () => {
+    let sum = 1
     for (let index = 0; index < MESSAGES; index++) {
       const place = places[index % places.length]!
       sum += list.route(memory, place[0], place[1], context)
     }
-    const { user, system } = process.cpuUsage(before)
-    heap = (process.memoryUsage().heapUsed - heapBefore) / MESSAGES
-    best = Math.min(best, ((user + system) * 1000) / MESSAGES)
-  }
-  process.stdout.write(
-    `${name.padEnd(32)} ${best.toFixed(0).padStart(5)} ns a message, ${heap.toFixed(2)} B of heap, ${(sum / ROUNDS / MESSAGES).toFixed(1)} hits\n`,
-  )
+    return sum
+  })
 }
