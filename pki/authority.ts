@@ -235,7 +235,7 @@ export class Authority implements AuthorityService {
       if (isIssuerDue(session) && session.directory.rootKeyState(session.state.roots.at(-1)!.number) === 'plain') {
         await rotateIssuer(session, undefined)
       }
-      await refreshLists(session)
+      refreshLists(session)
     })
   }
 

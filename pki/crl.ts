@@ -1,10 +1,12 @@
 // Writes and reads revocation lists, version 2.
 
 import 'reflect-metadata'
+import { X509Certificate as NodeCertificate, sign } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import { readRevocationList as readList } from '../core/identity/revocation-list.ts'
+import { readRevocationList as readList, subjectOf } from '../core/identity/revocation-list.ts'
 import type { RevocationReason } from './acts.ts'
-import { ALGORITHM, type Signer, signingKey } from './x509.ts'
+import { bitString, context, contextValue, enumerated, integer, objectIdentifier, octetString, sequence, time } from './der-writer.ts'
+import type { Signer } from './x509.ts'
 
 export interface RevocationEntry {
   readonly serial: string
@@ -19,46 +21,49 @@ export interface RevocationList {
   readonly nextUpdate: Date
 }
 
+const VERSION_2 = '01'
+const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
+const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35'
 const CRL_NUMBER = '2.5.29.20'
+const REASON_CODE = '2.5.29.21'
 
-/** INTEGER, DER. */
-function integer(value: number): Buffer {
-  const hex = value.toString(16)
-  const digits = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')
-  const octets = digits[0]! >= 0x80 ? Buffer.concat([Buffer.from([0]), digits]) : digits
-  return Buffer.concat([Buffer.from([0x02, octets.length]), octets])
+function extension(oid: string, value: Buffer): Buffer {
+  return sequence(objectIdentifier(oid), octetString(value))
 }
 
-// GeneralizedTime in a list has no fractions: RFC 5280 section 5.3.2.
-function wholeSecond(date: Date): Date {
-  return new Date(Math.floor(date.getTime() / 1000) * 1000)
+/** RFC 5280 section 5.3.1: unspecified is said by saying nothing. */
+function entryOf({ serial, at, reason }: RevocationEntry): Buffer {
+  const told = reason === 'unspecified' ? [] : [sequence(extension(REASON_CODE, enumerated(x509.X509CrlReason[reason])))]
+  return sequence(integer(serial), time(at), ...told)
 }
 
-/** @returns DER */
-export async function signRevocationList(
-  list: RevocationList & { readonly entries: readonly RevocationEntry[] },
-  signer: Signer,
-): Promise<Buffer> {
-  const issuer = new x509.X509Certificate(signer.certificatePem)
-  const crl = await x509.X509CrlGenerator.create({
-    issuer: issuer.subjectName,
-    thisUpdate: list.thisUpdate,
-    nextUpdate: list.nextUpdate,
-    entries: list.entries.map(({ serial, at, reason }) => ({
-      serialNumber: serial.toLowerCase(),
-      revocationDate: at,
-      // RFC 5280 section 5.3.1: unspecified is said by saying nothing. But the package writes an entry without any extension as one with an empty list of
-      // them, which the grammar does not have; so such an entry says since when the certificate is invalid, which the revocation itself is.
-      ...(reason === 'unspecified' ? { invalidity: wholeSecond(at) } : { reason: x509.X509CrlReason[reason] }),
-    })),
-    extensions: [
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-      new x509.Extension(CRL_NUMBER, false, integer(list.number)),
-    ],
-    signingAlgorithm: ALGORITHM,
-    signingKey: await signingKey(signer.keyPem),
-  })
-  return Buffer.from(crl.rawData)
+/** What the issuer's certificate calls its key: RFC 5280 section 4.2.1.1. */
+function keyIdentifierOf(certificatePem: string): Buffer {
+  const own = new x509.X509Certificate(certificatePem).getExtension(x509.SubjectKeyIdentifierExtension)
+  return Buffer.from(own!.keyId, 'hex')
+}
+
+/**
+ * The list, signed with ECDSA and SHA-256; RFC 5280 section 5.1.
+ * @returns DER
+ */
+export function signRevocationList(list: RevocationList & { readonly entries: readonly RevocationEntry[] }, signer: Signer): Buffer {
+  const algorithm = sequence(objectIdentifier(ECDSA_WITH_SHA256))
+  const extensions = [
+    extension(AUTHORITY_KEY_IDENTIFIER, sequence(contextValue(0, keyIdentifierOf(signer.certificatePem)))),
+    extension(CRL_NUMBER, integer(list.number.toString(16))),
+  ]
+  const body = sequence(
+    integer(VERSION_2),
+    algorithm,
+    subjectOf(new NodeCertificate(signer.certificatePem)),
+    time(list.thisUpdate),
+    time(list.nextUpdate),
+    // No entries, no list of them: section 5.1.2.6.
+    ...(list.entries.length === 0 ? [] : [sequence(...list.entries.map(entryOf))]),
+    context(0, sequence(...extensions)),
+  )
+  return sequence(body, algorithm, bitString(sign('sha256', body, signer.keyPem)))
 }
 
 /** Reads a list of ours, with the reader of the hosts: that of the package takes seconds for some thousand entries. @throws when it cannot be decoded */

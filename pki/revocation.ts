@@ -31,7 +31,7 @@ function lastList(session: Pick<ActSession, 'directory'>, issuer: number): Retur
   }
 }
 
-async function makeList(session: ActSession, issuer: number, isForced: boolean): Promise<void> {
+function makeList(session: ActSession, issuer: number, isForced: boolean): void {
   const { state, directory, nowMs } = session
   const entries = entriesOf(state, issuer, nowMs)
   const last = lastList(session, issuer)
@@ -41,7 +41,7 @@ async function makeList(session: ActSession, issuer: number, isForced: boolean):
     // A negative age: the clock was ahead when it was made.
     if (ageMs >= 0 && ageMs < LIST_RENEW_MS && entries.every(({ serial }) => last.serials.has(serial))) return
   }
-  const der = await signRevocationList(
+  const der = signRevocationList(
     {
       number: Math.max((last?.number ?? 0) + 1, start / 1000),
       thisUpdate: new Date(start - BACKDATE_MS),
@@ -54,8 +54,8 @@ async function makeList(session: ActSession, issuer: number, isForced: boolean):
 }
 
 /** Makes each issuer's list anew: when it is due, or all of them when forced. */
-export async function refreshLists(session: ActSession, isForced = false): Promise<void> {
-  for (const { number } of listedIssuers(session)) await makeList(session, number, isForced)
+export function refreshLists(session: ActSession, isForced = false): void {
+  for (const { number } of listedIssuers(session)) makeList(session, number, isForced)
 }
 
 /** Issuers that have a list, newest first: not retired, and not expired, since nobody believes a list of an expired one. */
@@ -143,7 +143,7 @@ export async function revoke(session: ActSession, nameOrSerial: string, reasonTe
     throw new LoghopError('PKI_UNKNOWN', sentence, 'See what there is: loghop pki list')
   }
   session.append({ act: 'revoke', serials, name, reason })
-  await refreshLists(session)
+  refreshLists(session)
   const left = all.filter((issued) => !chosen.has(issued.serial) && isOpen(issued)).map((issued) => issued.serial)
   return { name, kind: isServer ? 'server' : isNamePattern(name) && normaliseName(name) === undefined ? 'pattern' : 'host', serials, left }
 }

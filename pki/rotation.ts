@@ -52,7 +52,7 @@ export async function rotateIssuer(session: ActSession, passphrase: string | und
   const issuer = newestIssuer(state).number + 1
   writeIssuer(directory, issuer, await makeIssuer(state.name, issuer, signer, nowMs))
   session.append({ act: 'rotate', issuer, cross: false }, by)
-  await refreshLists(session)
+  refreshLists(session)
   return { issuer }
 }
 
@@ -79,7 +79,7 @@ export async function rotateRoot(session: ActSession, passphrase: string | undef
   directory.write(crossFile(root), cross, 0o644)
   writeIssuer(directory, issuer, await makeIssuer(state.name, issuer, made, nowMs))
   session.append({ act: 'rotate', root, issuer, cross: true })
-  await refreshLists(session)
+  refreshLists(session)
   return { root, issuer }
 }
 

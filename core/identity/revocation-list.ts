@@ -105,7 +105,7 @@ export function readRevocationList(bytes: Buffer): RevocationList {
 }
 
 /** The name of a certificate's holder, DER. */
-function subjectOf(certificate: X509Certificate): Buffer {
+export function subjectOf(certificate: X509Certificate): Buffer {
   const bytes = certificate.raw
   const fields = new DerChildren(bytes, new DerChildren(bytes, wholeDer(bytes, TAG.sequence)).next(TAG.sequence))
   fields.optional(TAG.context0)

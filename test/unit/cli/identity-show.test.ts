@@ -12,7 +12,7 @@ const root = await makeRoot()
 const issuer = await makeIssuer(root)
 const leaf = await makeLeaf(issuer, { addresses: ['192.0.2.7'], uris: ['urn:loghop:role:relay', 'urn:loghop:speaks-for:*.example.com'] })
 const dates = { thisUpdate: new Date(NOW - 3 * DAY_MS), nextUpdate: new Date(NOW + 4 * DAY_MS) }
-const list = await signRevocationList({ number: 1, ...dates, entries: [] }, issuer)
+const list = signRevocationList({ number: 1, ...dates, entries: [] }, issuer)
 
 function shown(directory: string, nowMs = NOW): string {
   return explainIdentity(loadIdentity(directory), nowMs).join('\n')

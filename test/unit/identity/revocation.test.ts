@@ -18,7 +18,7 @@ const leaf = (await makeLeaf(issuer)).certificate
 const other = (await makeLeaf(issuer)).certificate
 
 test('a list is believed when an authority that we know has signed it, and names what it names', async (t) => {
-  const list = await makeList(issuer, [leaf.serialNumber], 5)
+  const list = makeList(issuer, [leaf.serialNumber], 5)
   const revocation = Revocation.from(listPem(list), authorities)
   t.deepEqual([revocation.count, revocation.revokedCount, revocation.unknownCount], [1, 1, 0])
   t.is(Math.floor((revocation.check(leaf)?.getTime() ?? 0) / 1000), Math.floor((NOW - DAY_MS) / 1000))
@@ -27,9 +27,9 @@ test('a list is believed when an authority that we know has signed it, and names
 })
 
 test('a list of a stranger with the same name, or one that was changed, is not believed', async (t) => {
-  const forged = Revocation.from(listPem(await makeList(namesake, [leaf.serialNumber], 9)), authorities)
+  const forged = Revocation.from(listPem(makeList(namesake, [leaf.serialNumber], 9)), authorities)
   t.deepEqual([forged.count, forged.unknownCount, forged.check(leaf)], [0, 1, undefined])
-  const list = await makeList(issuer, [leaf.serialNumber], 5)
+  const list = makeList(issuer, [leaf.serialNumber], 5)
   const changed = Buffer.from(list)
   changed[changed.indexOf(Buffer.from(leaf.serialNumber, 'hex')) + 3]! ^= 1
   t.is(Revocation.from(listPem(changed), authorities).count, 0)
@@ -38,20 +38,20 @@ test('a list of a stranger with the same name, or one that was changed, is not b
 })
 
 test('the serial of another authority is another certificate', async (t) => {
-  const lists = Revocation.from(listPem(await makeList(root, [leaf.serialNumber], 5)), authorities)
+  const lists = Revocation.from(listPem(makeList(root, [leaf.serialNumber], 5)), authorities)
   t.is(lists.revokedCount, 1)
   t.is(lists.check(leaf), undefined)
 })
 
 test('a revoked issuer revokes what it has signed, where the chain is known', async (t) => {
-  const list = await makeList(root, [certificateOf(issuer).serialNumber], 5)
+  const list = makeList(root, [certificateOf(issuer).serialNumber], 5)
   const revocation = Revocation.from(listPem(list), authorities)
   t.truthy(revocation.check(certificateOf(issuer)))
 })
 
 test('the highest number wins, in whatever order, and an older one brings nobody back', async (t) => {
-  const older = await makeList(issuer, [], 5)
-  const newer = await makeList(issuer, [leaf.serialNumber], 6)
+  const older = makeList(issuer, [], 5)
+  const newer = makeList(issuer, [leaf.serialNumber], 6)
   const start = Revocation.from(listPem(newer), authorities)
   t.truthy(start.with(readListsPem(listPem(older)), authorities).check(leaf))
   t.truthy(Revocation.from(listPem(newer) + listPem(older), authorities).check(leaf))
@@ -65,7 +65,7 @@ test('the highest number wins, in whatever order, and an older one brings nobody
 })
 
 test('a late list stays in use and is told of, five minutes of skew are not', async (t) => {
-  const revocation = Revocation.from(listPem(await makeList(issuer, [leaf.serialNumber], 5)), authorities)
+  const revocation = Revocation.from(listPem(makeList(issuer, [leaf.serialNumber], 5)), authorities)
   const nextMs = Math.floor((NOW + DAY_MS) / 1000) * 1000
   t.deepEqual(revocation.late(nextMs + SKEW_MS), [])
   t.is(revocation.late(nextMs + SKEW_MS + 1).length, 1)
@@ -74,7 +74,7 @@ test('a late list stays in use and is told of, five minutes of skew are not', as
 })
 
 test('a list or a bundle that is cut or lengthened at any byte is refused, and nothing else is thrown', async (t) => {
-  const list = await makeList(issuer, [leaf.serialNumber], 5)
+  const list = makeList(issuer, [leaf.serialNumber], 5)
   const bundle = certsOnly([certificateOf(issuer).raw, leaf.raw])
   t.deepEqual(
     readCertsOnly(bundle).map(({ serialNumber }) => serialNumber),
@@ -100,7 +100,7 @@ test('a list or a bundle that is cut or lengthened at any byte is refused, and n
 })
 
 test('readListsPem() refuses what is no list, and a block that does not end', async (t) => {
-  const pem = listPem(await makeList(issuer, [], 5))
+  const pem = listPem(makeList(issuer, [], 5))
   t.is(readListsPem(pem + pem).length, 2)
   for (const text of ['', 'x', pem.slice(0, -30), pem.replaceAll('X509 CRL', 'CRL'), pem + pem.slice(0, 60)]) {
     t.throws(() => readListsPem(text), { message: /Cannot read/ })
