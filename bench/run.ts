@@ -1,145 +1,136 @@
-// npm run bench: C sender -> agent -> mutual TLS -> relay -> file, all on this machine, in a network namespace of its own when it may make one.
+// npm run bench: C sender -> local socket -> sending host -> mutual TLS -> receiving host -> file per host, all on this machine, in a network namespace of its own
+// when it may make one. Loghop and its peers in turn, round by round, since the same machine is not as fast an hour later.
+// BENCH_ROUNDS, BENCH_MESSAGES; BENCH_ONLY: systems whose names begin so; BENCH_JSON: a file for the results.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
-import { type Chain, startChain } from './chain.ts'
 import { compile } from './compile.ts'
+import { BYTES, LATENCY_RATE, type Latency, latency, type Side, type Throughput, throughput } from './measure.ts'
 import { QUEUE_LENGTH, ranInNamespace } from './namespace.ts'
-import { type Usage, usageOf } from './usage.ts'
+import { loghop } from './systems/loghop.ts'
+import { rsyslog } from './systems/rsyslog.ts'
+import { syslogNg } from './systems/syslog-ng.ts'
+import type { System } from './systems/system.ts'
 
 const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 1_000_000)
-const BYTES = 200
-const LATENCY_MESSAGES = 10_000
-const LATENCY_RATE = 1000
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3)
+const ONLY = process.env['BENCH_ONLY'] ?? ''
+
+interface Measured {
+  readonly system: System
+  readonly runs: Throughput[]
+  latency?: Latency
+}
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`)
-}
-
-function output(child: ChildProcess): Promise<string> {
-  let text = ''
-  child.stdout!.on('data', (chunk: Buffer) => {
-    text += chunk.toString('utf8')
-  })
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code) => (code === 0 ? resolve(text) : reject(new Error(`ended with ${code}`))))
-  })
-}
-
-async function untilSize(file: string, size: number): Promise<void> {
-  const deadline = performance.now() + 300_000
-  for (;;) {
-    const now = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
-    if (now >= size) return
-    if (performance.now() > deadline) throw new Error(`${file} has ${now} bytes, ${size} were expected`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
-interface Throughput {
-  readonly perSecond: number
-  readonly senderSeconds: number
-  readonly agent: Usage
-  readonly relay: Usage
-}
-
-async function throughput(directory: string, sender: string): Promise<Throughput> {
-  const chain = await startChain(directory)
-  try {
-    // One line first: it opens the file, and tells how long a line is.
-    await output(spawn(sender, [chain.socket, '1', String(BYTES)], { stdio: ['ignore', 'pipe', 'inherit'] }))
-    await untilSize(chain.file, 1)
-    const lineBytes = fs.statSync(chain.file).size
-    const before = { agent: usageOf(chain.agent.pid!), relay: usageOf(chain.relay.pid!) }
-    const started = performance.now()
-    const sent = output(spawn(sender, [chain.socket, String(MESSAGES), String(BYTES)], { stdio: ['ignore', 'pipe', 'inherit'] }))
-    await untilSize(chain.file, lineBytes + MESSAGES * lineBytes)
-    const seconds = (performance.now() - started) / 1000
-    const minus = (now: Usage, then: Usage): Usage => ({
-      ...now,
-      userSeconds: now.userSeconds - then.userSeconds,
-      systemSeconds: now.systemSeconds - then.systemSeconds,
-    })
-    return {
-      perSecond: MESSAGES / seconds,
-      senderSeconds: (JSON.parse(await sent) as { seconds: number }).seconds,
-      agent: minus(usageOf(chain.agent.pid!), before.agent),
-      relay: minus(usageOf(chain.relay.pid!), before.relay),
-    }
-  } finally {
-    await chain.stop()
-  }
-}
-
-interface Latency {
-  readonly lines: number
-  readonly p50: number
-  readonly p90: number
-  readonly p99: number
-  readonly max: number
-}
-
-async function latency(directory: string, sender: string, watcher: string): Promise<Latency> {
-  const chain: Chain = await startChain(directory)
-  try {
-    await output(spawn(sender, [chain.socket, '2000', String(BYTES), String(LATENCY_RATE)], { stdio: ['ignore', 'pipe', 'inherit'] }))
-    const watching = spawn(watcher, [chain.file, String(LATENCY_MESSAGES)], { stdio: ['ignore', 'pipe', 'pipe'] })
-    const seen = output(watching)
-    await new Promise((resolve) => watching.stderr.once('data', resolve))
-    await output(
-      spawn(sender, [chain.socket, String(LATENCY_MESSAGES), String(BYTES), String(LATENCY_RATE)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      }),
-    )
-    return JSON.parse(await seen) as Latency
-  } finally {
-    await chain.stop()
-  }
 }
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 }
 
-function cpu(usage: Usage): string {
-  return `${((usage.userSeconds + usage.systemSeconds) * (1_000_000 / MESSAGES)).toFixed(2)} (user ${(usage.userSeconds * (1_000_000 / MESSAGES)).toFixed(2)}, system ${(usage.systemSeconds * (1_000_000 / MESSAGES)).toFixed(2)})`
+function cpuOf({ userSeconds, systemSeconds }: Side): number {
+  return userSeconds + systemSeconds
+}
+
+function bothOf({ sending, receiving }: Throughput): number {
+  return cpuOf(sending) + cpuOf(receiving)
+}
+
+function versions(): string {
+  const said = (program: string): string => {
+    try {
+      return execFileSync(program, ['-v'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+        .split('\n', 1)[0]!
+        .replace(/ \(.*/, '')
+        .replace(/\s+/g, ' ')
+    } catch {
+      return `${program} not installed`
+    }
+  }
+  return `Node ${process.versions.node}, OpenSSL ${process.versions.openssl}, ${said('rsyslogd')}, ${os.cpus().length} cores (${os.cpus()[0]!.model}), Linux ${os.release()}`
+}
+
+async function measureRound(all: readonly Measured[], directory: string, sender: string, failed: Set<Measured>): Promise<void> {
+  for (const one of all) {
+    if (failed.has(one)) continue
+    try {
+      const run = await throughput(one.system, fs.mkdtempSync(path.join(directory, 'run-')), sender, MESSAGES)
+      one.runs.push(run)
+      write(
+        `${one.system.name.padEnd(26)} ${Math.round(run.perSecond)} messages/s; CPU s per million: sending ${cpuOf(run.sending).toFixed(2)} (user ${run.sending.userSeconds.toFixed(2)}), ` +
+          `receiving ${cpuOf(run.receiving).toFixed(2)} (user ${run.receiving.userSeconds.toFixed(2)}); peak MB: ${run.sending.peakMegabytes} and ${run.receiving.peakMegabytes}`,
+      )
+    } catch (error) {
+      failed.add(one)
+      write(`${one.system.name.padEnd(26)} not measured: ${(error as Error).message}`)
+    }
+  }
+}
+
+function table(all: readonly Measured[]): void {
+  const best = (pick: (one: Measured) => number, isLower: boolean, peers: readonly Measured[]): number =>
+    isLower ? Math.min(...peers.map(pick)) : Math.max(...peers.map(pick))
+  const speed = (one: Measured): number => median(one.runs.map((run) => run.perSecond))
+  const cpu = (one: Measured): number => median(one.runs.map(bothOf))
+  write('')
+  write(`medians of ${ROUNDS}, ${MESSAGES} messages of ${BYTES} B; latency at ${LATENCY_RATE} messages/s`)
+  write('| system | acknowledged | messages/s | CPU s per million | peak MB, sending and receiving | p50 ms | p99 ms | max ms |')
+  write('|---|---|---|---|---|---|---|---|')
+  for (const one of all) {
+    const peak = (pick: (run: Throughput) => Side): number => median(one.runs.map((run) => pick(run).peakMegabytes))
+    const late = one.latency
+    write(
+      `| ${one.system.name} | ${one.system.isAcknowledged ? 'yes' : 'no'} | ${Math.round(speed(one))} | ${cpu(one).toFixed(2)} | ${peak((run) => run.sending)}, ${peak((run) => run.receiving)} | ` +
+        `${late === undefined ? '- | - | -' : `${late.p50} | ${late.p99} | ${late.max}`} |`,
+    )
+  }
+  const ours = all.find(({ system }) => system === loghop)
+  const peers = all.filter((one) => one !== ours)
+  if (ours === undefined || peers.length === 0) return
+  const acknowledged = peers.filter(({ system }) => system.isAcknowledged)
+  const ratio = (value: number, other: number): string => (value / other).toFixed(2)
+  write('')
+  write(
+    `loghop to the fastest peer: ${ratio(speed(ours), best(speed, false, peers))} times the messages/s, ${ratio(cpu(ours), best(cpu, true, peers))} of the least CPU time`,
+  )
+  if (acknowledged.length > 0)
+    write(`loghop to the fastest acknowledged peer: ${ratio(speed(ours), best(speed, false, acknowledged))} times the messages/s`)
 }
 
 async function main(): Promise<void> {
   const queue = fs.readFileSync('/proc/sys/net/unix/max_dgram_qlen', 'latin1').trim()
-  write(
-    `Node ${process.versions.node}, OpenSSL ${process.versions.openssl}, ${os.cpus().length} cores (${os.cpus()[0]!.model}), Linux ${os.release()}, net.unix.max_dgram_qlen ${queue}`,
-  )
+  write(`${versions()}, net.unix.max_dgram_qlen ${queue}`)
   if (queue !== String(QUEUE_LENGTH)) write(`(no namespace of its own could be made: run as root for a queue of ${QUEUE_LENGTH})`)
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'loghop-bench-'))
   try {
     const sender = compile(directory, 'sender')
     const watcher = compile(directory, 'watcher')
-    const runs: Throughput[] = []
+    const all: Measured[] = [loghop, ...rsyslog, ...syslogNg]
+      .filter(({ name }) => name.startsWith(ONLY))
+      .map((system) => ({ system, runs: [] }))
+    const failed = new Set<Measured>()
     for (let round = 1; round <= ROUNDS; round++) {
-      const run = await throughput(fs.mkdtempSync(path.join(directory, 'run-')), sender)
-      runs.push(run)
-      write(`round ${round}: ${Math.round(run.perSecond)} messages/s; sender done after ${run.senderSeconds.toFixed(2)} s`)
-      write(`  CPU seconds per million: agent ${cpu(run.agent)}, relay ${cpu(run.relay)}`)
-      write(`  peak RSS: agent ${run.agent.peakMegabytes} MB, relay ${run.relay.peakMegabytes} MB`)
+      write(`round ${round}`)
+      await measureRound(all, directory, sender, failed)
     }
-    const seconds = (run: Throughput): number =>
-      (run.agent.userSeconds + run.agent.systemSeconds + run.relay.userSeconds + run.relay.systemSeconds) * (1_000_000 / MESSAGES)
-    const late = await latency(fs.mkdtempSync(path.join(directory, 'run-')), sender, watcher)
-    write('')
-    write(`medians of ${ROUNDS}, ${MESSAGES} messages of ${BYTES} B, socket to file through mutual TLS, durable before acknowledged:`)
-    write(`  throughput               ${Math.round(median(runs.map((run) => run.perSecond)))} messages/s   (target: at least 300000)`)
-    write(`  CPU, agent and relay     ${median(runs.map(seconds)).toFixed(2)} s per million   (target: at most 3.5)`)
-    write(
-      `  peak RSS                 agent ${median(runs.map((run) => run.agent.peakMegabytes))} MB, relay ${median(runs.map((run) => run.relay.peakMegabytes))} MB   (target: at most 150 each)`,
-    )
-    write(
-      `  latency at ${LATENCY_RATE}/s        p50 ${late.p50} ms, p90 ${late.p90}, p99 ${late.p99}, max ${late.max}, ${late.lines} lines   (target: p50 at most 1, p99 at most 5)`,
-    )
+    const measured = all.filter((one) => !failed.has(one))
+    for (const one of measured)
+      try {
+        one.latency = await latency(one.system, fs.mkdtempSync(path.join(directory, 'run-')), sender, watcher)
+      } catch (error) {
+        write(`${one.system.name}: latency not measured: ${(error as Error).message}`)
+      }
+    table(measured)
+    const json = process.env['BENCH_JSON']
+    if (json !== undefined)
+      fs.writeFileSync(
+        json,
+        `${JSON.stringify({ versions: versions(), queue, messages: MESSAGES, results: measured.map(({ system, ...rest }) => ({ name: system.name, ...rest })) }, undefined, 2)}\n`,
+      )
   } finally {
     fs.rmSync(directory, { recursive: true, force: true })
   }

@@ -8,7 +8,8 @@ import { issuerFile, issuerKeyFile } from '../../pki/directory.ts'
 import { Chain } from '../support/chain.ts'
 import { watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
-import { allArrive, COUNT, feed, freePort, NUMBERS, open, start } from '../support/programs.ts'
+import { fixedPort } from '../support/fixed-port.ts'
+import { allArrive, COUNT, feed, NUMBERS, open, start } from '../support/programs.ts'
 
 for (const driver of ['gtls', 'ossl'])
   for (const framing of ['traditional', 'octet-counted'])
@@ -65,7 +66,7 @@ test.serial(
     const server = await chain.issue('stunnel-server', { name: 'tunnel.example.com', role: 'relay', san: ['127.0.0.1'] })
     const client = await chain.issue('stunnel-client', { name: 'box7.example.com', role: 'agent' })
     const [port] = await open(chain, { tcp: '127.0.0.1:0', name: 'tunnelled.example.com', proxy: ['127.0.0.1'] })
-    const [outside, inside] = [await freePort(), await freePort()]
+    const [outside, inside] = [await fixedPort(), await fixedPort()]
     const common = `foreground = yes\npid =\n`
     const files = (identity: string): string => `cert = ${identity}/cert.pem\nkey = ${identity}/key.pem\nCAfile = ${identity}/ca.pem\n`
     fs.writeFileSync(
@@ -88,7 +89,7 @@ test.serial('stunnel behind: a plain sender through stunnel with a certificate o
   const chain = await Chain.make(t)
   const client = await chain.issue('stunnel-client', { name: 'box7.example.com', role: 'agent' })
   const [port] = await open(chain, { clients: { names: ['*.example.com'] } })
-  const inside = await freePort()
+  const inside = await fixedPort()
   fs.writeFileSync(
     chain.place('client.conf'),
     `foreground = yes\npid =\n[out]\nclient = yes\naccept = 127.0.0.1:${inside}\nconnect = 127.0.0.1:${port}\nverifyChain = yes
@@ -187,7 +188,7 @@ test.serial('openssl without a certificate is refused, and told so', async (t) =
 
 test.serial('systemd passes the sockets: stream and TLS', async (t) => {
   const chain = await Chain.make(t)
-  const [tcp, second] = [await freePort(), await freePort()]
+  const [tcp, second] = [await fixedPort(), await fixedPort()]
   chain.relayOptions['listeners'] = [
     { tcp: 'systemd:plain', name: 'here.example.com' },
     { tls: 'systemd:tls', clients: { names: ['*.example.com'] } },

@@ -2,12 +2,12 @@
 
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import type { ForeignProtocol } from '../../core/destinations/foreign/protocols.ts'
 import { AGENT_NAME, Chain, linesOf, RELAY_NAME } from '../support/chain.ts'
 import { loghop, watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
+import { fixedPort } from '../support/fixed-port.ts'
 import { sendDatagrams } from '../support/local-sender.ts'
 import { drained, identityIn, messagesOf, World } from '../unit/destinations/foreign-world.ts'
 
@@ -15,14 +15,6 @@ const COUNT = 10_000
 const MANY = 200_000
 /** rsyslog's own name for the client that may connect. */
 const PEER = 'relay.example.com'
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 class Rsyslog {
   readonly port: number
@@ -49,7 +41,7 @@ action(type="omfile" file="${this.file}" template="raw")
   }
 
   static async start(t: ExecutionContext, chain: Chain, input: (port: number) => string): Promise<Rsyslog> {
-    const port = await freePort()
+    const port = await fixedPort()
     const rsyslog = new Rsyslog(t, chain, port, input(port))
     rsyslog.run()
     return rsyslog

@@ -4,7 +4,8 @@ import * as fs from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { Chain, linesOf } from '../support/chain.ts'
 import { eventually } from '../support/eventually.ts'
-import { allArrive, COUNT, feed, freePort, NUMBERS, open, start } from '../support/programs.ts'
+import { fixedPort } from '../support/fixed-port.ts'
+import { allArrive, COUNT, feed, NUMBERS, open, start } from '../support/programs.ts'
 import { findSyslogNg } from '../support/syslog-ng.ts'
 import { identityIn, messagesOf, World } from '../unit/destinations/foreign-world.ts'
 
@@ -42,7 +43,7 @@ log { source(s); destination(d); flags(flow-control); };
 run("our forward over TLS to syslog-ng's syslog(): each message once and in order, and the connection ends in order", async (t) => {
   const chain = await Chain.make(t)
   const receiver = await chain.issue('receiver', { name: 'loghost.example.com', role: 'relay', san: ['127.0.0.1'] })
-  const port = await freePort()
+  const port = await fixedPort()
   const file = chain.place('received')
   fs.writeFileSync(
     chain.place('syslog-ng.conf'),

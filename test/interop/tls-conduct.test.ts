@@ -8,8 +8,8 @@ import { Chain } from '../support/chain.ts'
 import { watched } from '../support/daemon.ts'
 import { DEVICE, fileOf, openDoor } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
+import { fixedPort } from '../support/fixed-port.ts'
 import { makeIdentity } from '../support/identities.ts'
-import { freePort } from '../support/programs.ts'
 import { identityIn, messagesOf, World } from '../unit/destinations/foreign-world.ts'
 
 const ALERT = 0x15
@@ -75,7 +75,7 @@ test.serial('RFC 8446 section 4.6.3: KeyUpdate of a client, with and without req
 test.serial('RFC 8446 section 4.6.3: KeyUpdate of a receiver, with and without request, and our answer', async (t) => {
   const chain = await Chain.make(t)
   const receiver = await chain.issue('receiver', { name: 'loghost.example.com', role: 'relay', san: ['127.0.0.1'] })
-  const port = await freePort()
+  const port = await fixedPort()
   const server = openssl(t, 's_server', receiver, '-accept', `127.0.0.1:${port}`, '-Verify', '3', '-verify_return_error', '-tls1_3')
   await server.has(/ACCEPT/)
   const world = new World(t)
@@ -97,7 +97,7 @@ test.serial('RFC 8446 section 4.6.3: KeyUpdate of a receiver, with and without r
 test.serial('RFC 5425 section 4.4: our sender says close_notify before it closes', async (t) => {
   const chain = await Chain.make(t)
   const receiver = await chain.issue('receiver', { name: 'loghost.example.com', role: 'relay', san: ['127.0.0.1'] })
-  const port = await freePort()
+  const port = await fixedPort()
   const server = openssl(t, 's_server', receiver, '-accept', `127.0.0.1:${port}`, '-Verify', '3', '-verify_return_error')
   await server.has(/ACCEPT/)
   const world = new World(t)

@@ -2,7 +2,6 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
-import * as net from 'node:net'
 import * as path from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Chain } from './chain.ts'
@@ -32,15 +31,6 @@ export async function allArrive(t: ExecutionContext, chain: Chain, host: string,
     () => `There are ${numbers.length}. ${chain.relay.said}`,
   )
   t.deepEqual(isOrdered ? numbers : numbers.sort((a, b) => a - b), NUMBERS)
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** Starts a program that stays, with what it says at hand. */

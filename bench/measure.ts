@@ -1,0 +1,113 @@
+// What is measured of one system: messages per second and CPU time at full load, and the time from socket to file at a steady rate.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import * as fs from 'node:fs'
+import type { Running, System } from './systems/system.ts'
+import { type Usage, usageOf } from './usage.ts'
+
+export const BYTES = 200
+const LATENCY_MESSAGES = 10_000
+export const LATENCY_RATE = 1000
+const PATIENCE_MS = 300_000
+
+export interface Side {
+  /** Seconds of CPU time for a million messages. */
+  readonly userSeconds: number
+  readonly systemSeconds: number
+  readonly peakMegabytes: number
+}
+
+export interface Throughput {
+  readonly perSecond: number
+  readonly sending: Side
+  readonly receiving: Side
+}
+
+export interface Latency {
+  readonly lines: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly max: number
+}
+
+function output(child: ChildProcess): Promise<string> {
+  let text = ''
+  child.stdout!.on('data', (chunk: Buffer) => {
+    text += chunk.toString('utf8')
+  })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => (code === 0 ? resolve(text) : reject(new Error(`ended with ${code}`))))
+  })
+}
+
+function send(sender: string, { socket }: Running, ...args: number[]): Promise<string> {
+  return output(spawn(sender, [socket, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] }))
+}
+
+async function untilSize(file: string, size: number): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    const now = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
+    if (now >= size) return
+    if (performance.now() > deadline) throw new Error(`${file} has ${now} bytes, ${size} were expected: something was lost`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+function sumOf(pids: readonly number[]): Usage {
+  const all = pids.map(usageOf)
+  const sum = (pick: (usage: Usage) => number): number => all.reduce((total, usage) => total + pick(usage), 0)
+  return {
+    userSeconds: sum((one) => one.userSeconds),
+    systemSeconds: sum((one) => one.systemSeconds),
+    peakMegabytes: sum((one) => one.peakMegabytes),
+  }
+}
+
+function perMillion(before: Usage, after: Usage, messages: number): Side {
+  const scale = 1_000_000 / messages
+  return {
+    userSeconds: (after.userSeconds - before.userSeconds) * scale,
+    systemSeconds: (after.systemSeconds - before.systemSeconds) * scale,
+    peakMegabytes: after.peakMegabytes,
+  }
+}
+
+export async function throughput(system: System, directory: string, sender: string, messages: number): Promise<Throughput> {
+  const running = await system.start(directory)
+  try {
+    // One line first: it opens the file, and tells how long a line is.
+    await send(sender, running, 1, BYTES)
+    await untilSize(running.file, 1)
+    const lineBytes = fs.statSync(running.file).size
+    const before = { sending: sumOf(running.sending), receiving: sumOf(running.receiving) }
+    const started = performance.now()
+    const sent = send(sender, running, messages, BYTES)
+    await untilSize(running.file, lineBytes + messages * lineBytes)
+    const seconds = (performance.now() - started) / 1000
+    await sent
+    return {
+      perSecond: messages / seconds,
+      sending: perMillion(before.sending, sumOf(running.sending), messages),
+      receiving: perMillion(before.receiving, sumOf(running.receiving), messages),
+    }
+  } finally {
+    await running.stop()
+  }
+}
+
+export async function latency(system: System, directory: string, sender: string, watcher: string): Promise<Latency> {
+  const running = await system.start(directory)
+  try {
+    await send(sender, running, 2000, BYTES, LATENCY_RATE)
+    const watching = spawn(watcher, [running.file, String(LATENCY_MESSAGES)], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const seen = output(watching)
+    await new Promise((resolve) => watching.stderr.once('data', resolve))
+    await send(sender, running, LATENCY_MESSAGES, BYTES, LATENCY_RATE)
+    return JSON.parse(await seen) as Latency
+  } finally {
+    await running.stop()
+  }
+}

@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { initAuthority } from '../../pki/init.ts'
+import { issueIdentity } from '../../pki/issue.ts'
+
+/** One way from a local socket, by TLS with certificates on both sides, to a file per host. */
+export interface System {
+  readonly name: string
+  /** Whether a message is acknowledged by the receiver before the sender forgets it. */
+  readonly isAcknowledged: boolean
+  /** @throws when a program of it is not there */
+  start(directory: string): Promise<Running>
+}
+
+export interface Running {
+  readonly socket: string
+  readonly file: string
+  /** Processes of the sending host, and of the receiving one. */
+  readonly sending: readonly number[]
+  readonly receiving: readonly number[]
+  stop(): Promise<void>
+}
+
+export const HOST = 'web01.example.com'
+export const RECEIVER = 'relay.example.com'
+
+/** Starts a program; its output is shown when it ends before it is asked to. */
+export function startProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
+  let said = ''
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.on('data', (chunk: Buffer) => {
+      said = `${said}${chunk.toString('utf8')}`.slice(-4000)
+    })
+  child.once('exit', (code, signal) => {
+    if (signal === null && code !== 0) process.stderr.write(`${path.basename(program)} ended with ${code}:\n${said}\n`)
+  })
+  return child
+}
+
+export async function stopPrograms(children: readonly ChildProcess[]): Promise<void> {
+  await Promise.all(
+    children.map((child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return undefined
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGTERM')
+      const killed = setTimeout(() => child.kill('SIGKILL'), 10_000)
+      return ended.then(() => clearTimeout(killed))
+    }),
+  )
+}
+
+export async function untilThere(file: string): Promise<void> {
+  const deadline = performance.now() + 20_000
+  while (!fs.existsSync(file)) {
+    if (performance.now() > deadline) throw new Error(`${file} did not appear`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** An identity for each side, of one authority. */
+export async function makeIdentities(directory: string): Promise<{ sending: string; receiving: string }> {
+  const authority = path.join(directory, 'ca')
+  const sending = path.join(directory, 'sending')
+  const receiving = path.join(directory, 'receiving')
+  await initAuthority({ directory: authority, name: 'Bench' }, Date.now())
+  await issueIdentity({ name: RECEIVER, role: 'relay', san: ['localhost', '127.0.0.1'], directory: authority, out: receiving }, Date.now())
+  await issueIdentity({ name: HOST, role: 'agent', directory: authority, out: sending }, Date.now())
+  return { sending, receiving }
+}
+
+export function which(program: string, ...more: readonly string[]): string {
+  const found = [...`${process.env['PATH']}:/usr/sbin:/sbin`.split(':').map((folder) => `${folder}/${program}`)].find((file) =>
+    fs.existsSync(file),
+  )
+  const missing = found === undefined ? program : more.find((file) => !fs.existsSync(file))
+  if (missing !== undefined) throw new Error(`${missing} is not installed`)
+  return found!
+}
