@@ -166,9 +166,10 @@ test.serial('attack: a peer that sends and never reads its acknowledgements is c
   socket.pause()
   const gone = chain.relay.waitFor(/peer-gone: .*does not read its acknowledgements/)
   let isGone = false
-  void gone.then(() => {
+  const note = (): void => {
     isGone = true
-  })
+  }
+  void gone.then(note, note)
   await new Promise((resolve) => socket.once('connect', resolve))
   socket.write('1 open 36 relp_version=0\ncommands=syslog,batch\n')
   const frames = Buffer.from(Array.from({ length: 2000 }, (_, index) => `${2 + (index % 900_000)} syslog 5 <13>x\n`).join(''))
