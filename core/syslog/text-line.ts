@@ -27,6 +27,7 @@ export class TextLineFormatter {
   #host = new Uint8Array(0)
   #origin = ''
   #nextHash = -1
+  #to = 0
   #input: Buffer
 
   constructor(memory: Uint8Array<ArrayBuffer>) {
@@ -56,40 +57,14 @@ export class TextLineFormatter {
    */
   format(start: number, end: number, out: number): number {
     const memory = this.#memory
-    // `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID SD`; -1 wherever it is not so, and then the message is written whole.
-    let time = start + 3
-    while (time < end && time < start + 5 && memory[time - 1] !== GREATER) time++
-    time = memory[start] === LESS && memory[time - 1] === GREATER && memory[time] === 0x31 && memory[time + 1] === SPACE ? time + 2 : -1
-    const timeEnd = this.#fieldEnd(time, end)
-    const hostEnd = this.#fieldEnd(timeEnd + 1, end)
-    const app = hostEnd + 1
-    const appEnd = this.#fieldEnd(app, end)
-    const proc = appEnd + 1
-    const procEnd = this.#fieldEnd(proc, end)
-    const idEnd = this.#fieldEnd(procEnd + 1, end)
-    const at = this.#skipStructuredData(idEnd + 1, end)
-    const isWhole = at === -1
-    let to = out
-    for (let index = time; !isWhole && index < timeEnd; index++) memory[to++] = memory[index]!
-    if (isWhole) memory[to++] = DASH
-    const host = this.#host
-    for (let index = 0; index < host.length; index++) memory[to++] = host[index]!
-    if (!isWhole && isClaim(memory, timeEnd + 1, hostEnd, host, 1)) {
-      memory[to++] = SLASH
-      for (let index = timeEnd + 1; index < hostEnd; index++) memory[to++] = memory[index]!
-    }
-    memory[to++] = SPACE
-    if (!isWhole) {
-      for (let index = app; index < appEnd; index++) memory[to++] = memory[index]!
-      if (procEnd !== proc + 1 || memory[proc] !== DASH) {
-        memory[to++] = 0x5b
-        for (let index = proc; index < procEnd; index++) memory[to++] = memory[index]!
-        memory[to++] = 0x5d
-      }
-      memory[to++] = 0x3a
+    let text = this.#writeHead(start, end, out)
+    let to = this.#to
+    if (text === -1) {
+      text = start
+      memory[out] = DASH
+      to = this.#writeHost(out + 1)
       memory[to++] = SPACE
     }
-    const text = isWhole ? start : at
     if (text < end) {
       if (this.#isPlain(text, end)) {
         memory.copyWithin(to, text, end)
@@ -100,7 +75,80 @@ export class TextLineFormatter {
     return to + 1
   }
 
-  /** The space behind the field of printable ASCII at `start`, or -1; -1 stays -1 through `-1 + 1`, since no field starts at 0. */
+  /**
+   * Writes all that stands before the text, field by field as they are read, and leaves its end in `#to`.
+   * @returns where the text starts; -1 when this is no message of RFC 5424, and then what was written counts for nothing
+   */
+  #writeHead(start: number, end: number, out: number): number {
+    const memory = this.#memory
+    // `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID SD`
+    let time = start + 3
+    while (time < end && time < start + 5 && memory[time - 1] !== GREATER) time++
+    if (memory[start] !== LESS || memory[time - 1] !== GREATER || memory[time] !== 0x31 || memory[time + 1] !== SPACE) return -1
+    time += 2
+    let to = this.#copyField(time, end, out)
+    if (to === -1) return -1
+    const name = time + to - out + 1
+    to = this.#writeHost(to)
+    let nameEnd = this.#ownNameEnd(name, end)
+    if (nameEnd === -1) {
+      nameEnd = this.#fieldEnd(name, end)
+      if (nameEnd === -1) return -1
+      if (isClaim(memory, name, nameEnd, this.#host, 1)) {
+        memory[to++] = SLASH
+        for (let index = name; index < nameEnd; index++) memory[to++] = memory[index]!
+      }
+    }
+    memory[to++] = SPACE
+    const appOut = to
+    to = this.#copyField(nameEnd + 1, end, to)
+    if (to === -1) return -1
+    const proc = nameEnd + 1 + to - appOut + 1
+    memory[to] = 0x5b
+    const procTo = this.#copyField(proc, end, to + 1)
+    if (procTo === -1) return -1
+    const procEnd = proc + procTo - to - 1
+    if (procEnd !== proc + 1 || memory[proc] !== DASH) {
+      memory[procTo] = 0x5d
+      to = procTo + 1
+    }
+    memory[to++] = 0x3a
+    memory[to++] = SPACE
+    this.#to = to
+    return this.#skipStructuredData(this.#fieldEnd(procEnd + 1, end) + 1, end)
+  }
+
+  #writeHost(out: number): number {
+    const memory = this.#memory
+    const host = this.#host
+    for (let index = 0; index < host.length; index++) memory[out + index] = host[index]!
+    return out + host.length
+  }
+
+  /** The space behind the HOSTNAME at `start` when it is the origin's very name, as mostly; -1 for any other. */
+  #ownNameEnd(start: number, end: number): number {
+    const memory = this.#memory
+    const host = this.#host
+    const nameEnd = start + host.length - 1
+    if (nameEnd >= end || memory[nameEnd] !== SPACE) return -1
+    for (let index = 1; index < host.length; index++) if (memory[start + index - 1] !== host[index]) return -1
+    return nameEnd
+  }
+
+  /** Copies the field of printable ASCII at `start` to `out`. @returns the end of the copy; -1 where no such field with a space behind it stands */
+  #copyField(start: number, end: number, out: number): number {
+    const memory = this.#memory
+    let to = out
+    let byte = 0
+    for (let at = start; at < end; at++) {
+      byte = memory[at]!
+      if (byte <= SPACE || byte >= 0x7f) break
+      memory[to++] = byte
+    }
+    return to > out && byte === SPACE ? to : -1
+  }
+
+  /** The space behind the field of printable ASCII at `start`, or -1. */
   #fieldEnd(start: number, end: number): number {
     if (start <= 0) return -1
     const memory = this.#memory
