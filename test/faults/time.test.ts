@@ -13,12 +13,12 @@ import { disorder, everyNumber, filedNumbers, missing, total } from '../support/
 import { startSenders } from '../support/senders.ts'
 
 const HOUR_MS = 3_600_000
-/** After a jump everything has to go on within this time. */
-const SOON_MS = 5000
+/** After a jump everything has to go on within this time: far less than any jump, and enough for a machine that is shared. */
+const SOON_MS = 60_000
 
 test.serial('an hour back, a year ahead and back again', async (t) => {
   const rounds = effort({ quick: 1, ci: 3, long: 50 })
-  t.timeout(300_000 + rounds * 30_000)
+  t.timeout(600_000 + rounds * 60_000)
   const chain = await Chain.make(t)
   const clock = chain.place('clock')
   const environment = { LOGHOP_TEST_CLOCK: clock }
