@@ -73,7 +73,7 @@ test.serial('a revoked agent is cut within seconds and refused afterwards, also 
   const revokedMs = performance.now()
   await site.revoke(AGENT_NAME)
   t.regex(await site.relay.event('peer-cut'), /Cut the connection of web01\.example\.com .*: its certificate was revoked on 20/)
-  t.true(performance.now() - revokedMs < 15_000)
+  t.true(performance.now() - revokedMs < 30_000)
   t.regex(await site.relay.event('peer-refused'), /was revoked on 20/)
   t.regex(await site.agent.event('relay-failed'), /refuses our certificate: revoked/)
   // What is sent now waits in the agent's spool.

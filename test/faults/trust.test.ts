@@ -12,7 +12,7 @@ import { HOSTS, nameOf, TrustedHosts } from '../support/trusted-hosts.ts'
 const RATE = 2000
 const OTHER_RATE = 200
 /** From the authority's act. The lists are asked for each second here; the rest is the room of a loaded machine. */
-const CUT_WITHIN_MS = 15_000
+const CUT_WITHIN_MS = 30_000
 
 /** Troubles that no trust may cause. On a machine that stands still for seconds a certificate of 20 s may be over for a moment: that is no broken chain. */
 function brokenTrust(hosts: TrustedHosts): string[] {
