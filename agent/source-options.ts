@@ -5,6 +5,8 @@ import { modeOption, optionalOption, pathOption, textOption } from '../core/base
 import { optionNotes } from '../core/base/option-notes.ts'
 import { sizeOption } from '../core/base/quantities.ts'
 import { FACILITIES, SEVERITIES } from '../core/syslog/priority.ts'
+import { formatBind } from '../core/transport/bind.ts'
+import { bindOption } from '../core/transport/bind-options.ts'
 
 // sun_path of FreeBSD with its final NUL, the shortest of our platforms.
 const SOCKET_PATH_MAX_BYTES = 103
@@ -116,9 +118,12 @@ export const sourceOption = z
       limit: limitOption,
       mode: modeOption('Who may write: permissions of a pipe that is made', '0622'),
     }),
+    z.strictObject({ tcp: bindOption('Where programs of this host log to by TCP (RFC 6587) or RELP', true), limit: limitOption }),
+    z.strictObject({ udp: bindOption('Where programs of this host log to by UDP (RFC 5426)', true), limit: limitOption }),
   ])
   .register(optionNotes, {
-    allowed: 'internal, kernel, journal or stdin, or a mapping with unix, unix-stream, file, pipe, kernel (each a path) or journal',
+    allowed:
+      'internal, kernel, journal or stdin, or a mapping with unix, unix-stream, file, pipe, kernel (each a path), tcp, udp (each an address) or journal',
   })
 
 export type SourceOption = z.infer<typeof sourceOption>
@@ -128,6 +133,8 @@ function placeOf(source: SourceOption): string {
   if (typeof source === 'string') return source
   if ('journal' in source) return ['journal', source.journal.namespace, source.journal.directory].filter(Boolean).join(' ')
   if ('kernel' in source) return 'kernel'
+  if ('tcp' in source) return `tcp ${source.tcp.map(formatBind).join(' ')}`
+  if ('udp' in source) return `udp ${source.udp.map(formatBind).join(' ')}`
   return Object.entries(source)
     .filter(([key]) => ['unix', 'unix-stream', 'file', 'pipe'].includes(key))
     .map(([key, path]) => `${key} ${String(path)}`)

@@ -20,6 +20,7 @@ import { type Source, UnixDatagramSource } from '../core/pipeline/unix-datagram.
 import { UnixStreamSource } from '../core/pipeline/unix-stream.ts'
 import type { Spool } from '../core/spool/spool.ts'
 import { priOf } from '../core/syslog/priority.ts'
+import { TcpSource, UdpSource } from './network-source.ts'
 import { isMainNamespace, isSystemJournal, type SourceOption } from './source-options.ts'
 
 const KERNEL_LOG = process.platform === 'freebsd' ? '/dev/klog' : '/dev/kmsg'
@@ -123,12 +124,24 @@ export class Sources {
     if ('kernel' in source) return this.#openKernel(source.kernel)
     if ('journal' in source) return this.#openJournal(source.journal)
     if ('file' in source) return new FileSource(fileOptions(source, hostname), this.#positions!, metrics, log, clock, onFailure)
+    if ('tcp' in source || 'udp' in source) return this.#openNetwork(source)
     const { mode, limit: limitBytes } = source
     if ('pipe' in source) return new PipeSource({ path: source.pipe, mode, limitBytes, hostname }, receiver, metrics, clock, onFailure)
     if ('unix' in source) return new UnixDatagramSource({ path: source.unix, mode, limitBytes, hostname }, receiver, metrics, onFailure)
     const stream = new UnixStreamSource({ path: source['unix-stream'], mode, limitBytes, hostname }, receiver, metrics, clock)
     await stream.start()
     return stream
+  }
+
+  async #openNetwork(source: Extract<SourceOption, { tcp: unknown } | { udp: unknown }>): Promise<Source> {
+    const { hostname } = this.#world
+    const world = { ...this.#world, activated: () => [] }
+    const opened =
+      'udp' in source
+        ? new UdpSource({ binds: source.udp, limitBytes: source.limit, hostname }, world)
+        : new TcpSource({ binds: source.tcp, limitBytes: source.limit, hostname }, world)
+    await opened.start()
+    return opened
   }
 
   #openKernel(device: string): Source {

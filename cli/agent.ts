@@ -34,7 +34,7 @@ export function registerAgent(program: Command): void {
     check: async (options) => [
       ...checkIdentity(options.identity, options.renew),
       checkSpool(options.spool.directory),
-      ...checkSources(options.sources),
+      ...(await checkSources(options.sources)),
     ],
   })
   registerJoin(agent, agentJoin)

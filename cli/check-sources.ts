@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import type { SourceOption } from '../agent/source-options.ts'
 import { defaultSources, doubleFeedOf } from '../agent/sources.ts'
 import { LoghopError } from '../core/base/errors.ts'
-import type { Verdict } from '../core/daemon/check.ts'
+import { checkBind, type Verdict } from '../core/daemon/check.ts'
 import { requireJournalctl } from '../core/pipeline/journal/journal-source.ts'
 import { openKernelLog } from '../core/pipeline/kernel/kmsg-source.ts'
 import { isSocketLive } from '../core/platform/datagram-socket.ts'
@@ -37,12 +37,21 @@ function checkSocket(path: string): Verdict {
 }
 
 /** What `run` would open for each source. Without any, of those that it would take. */
-export function checkSources(options: readonly SourceOption[] | undefined): Verdict[] {
+export async function checkSources(options: readonly SourceOption[] | undefined): Promise<Verdict[]> {
   const sources = options ?? defaultSources()
   const twice = doubleFeedOf(sources)
   const what = 'source'
   if (twice !== undefined) return [{ what, isGood: false, text: twice.message, remedy: twice.remedy }]
-  return sources.flatMap((source) => checkSource(source) ?? [])
+  const verdicts = await Promise.all(sources.map((source) => (isTcp(source) ? checkTcp(source) : [checkSource(source)])))
+  return verdicts.flat().filter((verdict) => verdict !== undefined)
+}
+
+function isTcp(source: SourceOption): source is Extract<SourceOption, { tcp: unknown }> {
+  return typeof source === 'object' && 'tcp' in source
+}
+
+function checkTcp({ tcp }: Extract<SourceOption, { tcp: unknown }>): Promise<Verdict[]> {
+  return Promise.all(tcp.flatMap((bind) => (bind.kind === 'address' ? [checkBind(bind.host, bind.port, 'source')] : [])))
 }
 
 function checkSource(source: SourceOption): Verdict | undefined {
@@ -51,6 +60,8 @@ function checkSource(source: SourceOption): Verdict | undefined {
     return tried('the journal can be read', requireJournalctl)
   if (source === 'kernel') return undefined
   if ('kernel' in source) return tried(`${source.kernel} can be read`, () => fs.closeSync(openKernelLog(source.kernel)))
+  // Whether a port is free for UDP shows only when it is bound, and what arrives at that moment would be lost.
+  if ('udp' in source || 'tcp' in source) return undefined
   if ('file' in source) return checkFiles(source.file)
   if ('pipe' in source) return checkPipe(source.pipe)
   return checkSocket('unix' in source ? source.unix : source['unix-stream'])

@@ -3,10 +3,9 @@ import type { Log } from '../core/base/log.ts'
 import type { Metrics } from '../core/base/metrics.ts'
 import { printable } from '../core/base/printable.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
+import { ForeignMessageCompleter } from '../core/pipeline/foreign-message.ts'
 import { type Flushed, OriginBatches } from '../core/pipeline/origin-batches.ts'
 import type { Spool } from '../core/spool/spool.ts'
-import { FOREIGN_GROWTH_LIMIT_BYTES, FOREIGN_SCRATCH_BYTES, ForeignCompleter } from '../core/syslog/foreign.ts'
-import { localMinutes } from '../core/syslog/timestamp.ts'
 import type { Origins } from './origins.ts'
 
 export interface ForeignWorld {
@@ -21,9 +20,7 @@ export interface ForeignWorld {
 export class ForeignMessages {
   readonly #world: ForeignWorld
   readonly #batches: OriginBatches
-  readonly #limitBytes: number
-  readonly #memory: Buffer
-  readonly #completer: ForeignCompleter
+  readonly #completer: ForeignMessageCompleter
 
   /**
    * @param limitBytes longest message
@@ -31,28 +28,15 @@ export class ForeignMessages {
    */
   constructor(world: ForeignWorld, limitBytes: number, isTrailerFraming: boolean) {
     this.#world = world
-    this.#limitBytes = limitBytes
-    this.#memory = Buffer.from(new ArrayBuffer(FOREIGN_SCRATCH_BYTES + 2 * limitBytes + FOREIGN_GROWTH_LIMIT_BYTES))
-    this.#completer = new ForeignCompleter(this.#memory, 0, { minutesAt: localMinutes, isTrailerFraming })
+    this.#completer = new ForeignMessageCompleter(limitBytes, isTrailerFraming, world.metrics, world.clock)
     this.#batches = new OriginBatches(world.spool, world.clock)
   }
 
   /** Takes one message; what is over the limit is cut off. @returns why it is refused */
   take(bytes: Buffer, start: number, end: number, origins: Origins): string | undefined {
-    const { metrics, clock } = this.#world
-    const completer = this.#completer
-    const memory = this.#memory
-    const from = FOREIGN_SCRATCH_BYTES
-    const length = Math.min(end - start, this.#limitBytes)
-    bytes.copy(memory, from, start, start + length)
-    const receivedUs = clock.wallUs()
-    const out = from + this.#limitBytes
-    completer.setSpareHost(origins.rights.name)
-    const done = completer.complete(from, from + length, out, Math.floor(receivedUs / 1_000_000), receivedUs % 1_000_000)
-    metrics.add('messagesReceived', 1)
-    metrics.add('messagesUnparsed', completer.takeUnparsed())
-    const claimed = completer.hasHost ? memory.toString('latin1', completer.hostStart, completer.hostEnd) : ''
-    return this.#file(memory.subarray(out, done), claimed, origins)
+    const message = this.#completer.complete(bytes, start, end, origins.rights.name)
+    this.#world.metrics.add('messagesReceived', 1)
+    return this.#file(message, this.#completer.claimedHost, origins)
   }
 
   /** Stores what has been taken since the last call. */

@@ -2,44 +2,21 @@
 
 import { isIP, SocketAddress } from 'node:net'
 import { z } from 'zod'
-import { isLoopback, parseAddress } from '../core/base/address.ts'
 import { modeOption, optionalOption, pathOption, textOption } from '../core/base/option-kinds.ts'
 import { optionNotes } from '../core/base/option-notes.ts'
 import { durationOption, sizeOption } from '../core/base/quantities.ts'
 import { type Network, parseNetwork } from '../core/transport/address-rules.ts'
 import type { Bind } from '../core/transport/bind.ts'
+import { ACTIVATED, bindOption } from '../core/transport/bind-options.ts'
 import { isNamePattern, normaliseName } from '../core/transport/names.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 
 // sockaddr_un holds 108 bytes with the NUL, 104 on FreeBSD.
 const SOCKET_PATH_MAX_BYTES = 103
-const ACTIVATED = /^systemd:([A-Za-z0-9_.-]{1,255})$/
 
 /** What becomes of a message whose HOSTNAME its sender may not use. */
 export const ON_MISMATCH = ['rewrite', 'quarantine', 'refuse'] as const
 export type OnMismatch = (typeof ON_MISMATCH)[number]
-
-/** One place or several. @param plain without TLS: nothing but loopback */
-function bindOption(sense: string, plain: boolean): z.ZodType<Bind[]> {
-  const example = plain ? '127.0.0.1:5140 or "[::1]:5140"' : '0.0.0.0:6514 or "[::]:6514"'
-  const allowed = `an address such as ${example}, or systemd:NAME for a socket that systemd passes, or a list of these`
-  const one = textOption<Bind>({ sense, allowed }, (text) => {
-    const name = ACTIVATED.exec(text)?.[1]
-    if (name !== undefined) return { value: { kind: 'activated', name } }
-    const result = parseAddress(text, 0)
-    if (result.kind !== 'ok') return { reason: result.reason }
-    const { host, port } = result.value
-    if (plain && !isLoopback(host)) {
-      return { reason: `${host} is not loopback, and without TLS anyone on the way could read and forge; use a tls listener there` }
-    }
-    return { value: { kind: 'address', host, port } }
-  })
-  const several = z.array(one).min(1).register(optionNotes, { allowed })
-  return z
-    .union([one.transform((bind) => [bind]), several])
-    .register(optionNotes, { allowed })
-    .describe(`${sense}: ${allowed}`)
-}
 
 const unixOption: z.ZodType<Bind[]> = z
   .union([

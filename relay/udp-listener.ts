@@ -1,16 +1,11 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import * as fs from 'node:fs'
 import { formatAddress, isLoopback } from '../core/base/address.ts'
-import { type AddressRules, plainAddress } from '../core/transport/address-rules.ts'
-import { formatBind, notLoopback, type Place } from '../core/transport/bind.ts'
+import type { AddressRules } from '../core/transport/address-rules.ts'
+import type { Place } from '../core/transport/bind.ts'
+import { UdpSockets } from '../core/transport/udp-sockets.ts'
 import type { ForeignMessages } from './foreign-messages.ts'
 import type { Origins } from './origins.ts'
 import type { PeerWorld } from './peer.ts'
 import type { Refusals } from './refusals.ts'
-
-/** Asked for; the system gives at most net.core.rmem_max. */
-const RECEIVE_BUFFER_BYTES = 16 << 20
-const OVERRUN_LOOK_MS = 5000
 
 export interface UdpListenerOptions {
   readonly places: readonly Place[]
@@ -28,9 +23,7 @@ export class UdpListener {
   /** Of its own: connections flush what they have brought and answer for it. */
   readonly #foreign: ForeignMessages
   readonly #refusals: Refusals
-  readonly #sockets: Socket[] = []
-  readonly #overruns = new Map<string, number>()
-  #timer: NodeJS.Timeout | undefined
+  readonly #sockets: UdpSockets
   #isScheduled = false
 
   constructor(options: UdpListenerOptions, foreign: ForeignMessages, world: PeerWorld, refusals: Refusals) {
@@ -38,56 +31,32 @@ export class UdpListener {
     this.#world = world
     this.#foreign = foreign
     this.#refusals = refusals
+    this.#sockets = new UdpSockets({
+      onDatagram: (bytes, address, port) => this.#onDatagram(bytes, address, port),
+      onOverrun: (datagrams) => world.loss.count('udp-overrun', datagrams),
+    })
   }
 
   /** Resolves with the texts of what is bound. @throws {LoghopError} a passed socket is not loopback; or the errno of bind */
   async listen(): Promise<string[]> {
-    const bound: string[] = []
-    for (const place of this.#options.places) {
-      const isIpv6 = place.kind === 'address' && place.host.includes(':')
-      const socket = createSocket({ type: isIpv6 ? 'udp6' : 'udp4', ipv6Only: isIpv6, recvBufferSize: RECEIVE_BUFFER_BYTES })
-      this.#sockets.push(socket)
-      socket.on('message', (bytes, from) => this.#onMessage(bytes, from))
-      await new Promise<void>((resolve, reject) => {
-        socket.once('error', reject)
-        const onListening = (): void => {
-          socket.off('error', reject)
-          socket.on('error', () => undefined)
-          resolve()
-        }
-        if (place.kind === 'address') socket.bind({ address: place.host, port: place.port, exclusive: true }, onListening)
-        else if (place.kind === 'descriptor') socket.bind({ fd: place.fd, exclusive: true }, onListening)
-        else reject(new Error('UDP has no path'))
-      })
-      const { address, port } = socket.address()
-      if (!isLoopback(plainAddress(address))) throw notLoopback(formatBind(place), `${address} is not loopback`)
-      bound.push(`udp ${formatAddress({ host: address, port })}`)
-    }
-    this.#timer = setInterval(() => this.#countOverruns(), OVERRUN_LOOK_MS)
-    this.#timer.unref()
-    return bound
+    return (await this.#sockets.listen(this.#options.places)).map((bound) => `udp ${bound}`)
   }
 
   close(): void {
-    if (this.#timer === undefined) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
-    this.#countOverruns()
+    this.#sockets.close()
     this.#flush()
-    for (const socket of this.#sockets) socket.close()
   }
 
-  #onMessage(bytes: Buffer, from: RemoteInfo): void {
-    const address = plainAddress(from.address)
+  #onDatagram(bytes: Buffer, address: string, port: number): void {
     if (!isLoopback(address)) {
       const why = `the datagram comes from ${address}, this listener has no TLS and takes this host alone. Put an agent on that host`
-      this.#refusals.add(formatAddress({ host: address, port: from.port }), 'not-loopback', why)
+      this.#refusals.add(formatAddress({ host: address, port }), 'not-loopback', why)
       return
     }
     const list = this.#options.rules.refusedBy(address)
     if (list !== undefined) {
       const why = `${list} of this listener keeps ${address} out. Change ${list} if it may come`
-      this.#refusals.add(formatAddress({ host: address, port: from.port }), 'address', why)
+      this.#refusals.add(formatAddress({ host: address, port }), 'address', why)
       return
     }
     if (bytes.length === 0) return
@@ -117,40 +86,4 @@ export class UdpListener {
     this.#world.onStoreFailure((flushed.error as NodeJS.ErrnoException).code ?? flushed.error.message)
     this.#world.loss.count('spool-failed', flushed.failedMessages)
   }
-
-  /** What the kernel has thrown away because the receive buffer was full: the last column of /proc/net/udp. */
-  #countOverruns(): void {
-    if (process.platform !== 'linux') return
-    for (const socket of this.#sockets) {
-      const inode = inodeOf(socket)
-      if (inode === undefined) continue
-      const drops = dropsOf(inode)
-      this.#world.loss.count('udp-overrun', Math.max(0, drops - (this.#overruns.get(inode) ?? 0)))
-      this.#overruns.set(inode, drops)
-    }
-  }
-}
-
-/** Node keeps the handle, and so the descriptor, in a state of its own. */
-function inodeOf(socket: Socket): string | undefined {
-  const symbol = Object.getOwnPropertySymbols(socket).find((candidate) => candidate.description === 'state symbol')
-  const state = symbol === undefined ? undefined : (socket as unknown as Record<symbol, { handle?: { fd?: number } }>)[symbol]
-  const fd = state?.handle?.fd
-  if (fd === undefined) return undefined
-  try {
-    return /^socket:\[(\d+)\]$/.exec(fs.readlinkSync(`/proc/self/fd/${fd}`))?.[1]
-  } catch {
-    return undefined
-  }
-}
-
-function dropsOf(inode: string): number {
-  for (const file of ['/proc/net/udp', '/proc/net/udp6']) {
-    if (!fs.existsSync(file)) continue
-    for (const line of fs.readFileSync(file, 'latin1').split('\n')) {
-      const fields = line.trim().split(/\s+/)
-      if (fields[9] === inode) return Number(fields[12] ?? 0)
-    }
-  }
-  return 0
 }

@@ -54,8 +54,7 @@ export function checkSpool(directory: string): Verdict {
 }
 
 /** Whether the address can be bound; when it is taken, by whom is not known, and a running daemon of ours is likely. */
-export async function checkBind(host: string, port: number): Promise<Verdict> {
-  const what = 'listener'
+export async function checkBind(host: string, port: number, what = 'listener'): Promise<Verdict> {
   const server = net.createServer()
   try {
     await new Promise<void>((resolve, reject) => {
@@ -69,7 +68,7 @@ export async function checkBind(host: string, port: number): Promise<Verdict> {
       return bad(
         what,
         new Error(`${host}:${port} is in use`),
-        'If that is this relay running, all is well; else stop what has the port ("ss -ltnp" names it)',
+        'If that is this daemon running, all is well; else stop what has the port ("ss -ltnp" names it)',
       )
     return bad(what, error, 'Choose an address of this host, and a port that this user may bind')
   } finally {

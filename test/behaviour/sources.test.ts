@@ -1,10 +1,13 @@
 // The agent's sources as whole programs: what is written there arrives, and what would come twice is refused.
 
 import { spawn } from 'node:child_process'
+import * as dgram from 'node:dgram'
 import * as fs from 'node:fs'
+import * as net from 'node:net'
 import test from 'ava'
 import { Chain } from '../support/chain.ts'
 import { Daemon, ENTRY, loghop, watched } from '../support/daemon.ts'
+import { say } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
 import { spooledMessages } from '../support/numbered.ts'
 import { difference, lineNumbers } from '../support/tailed-file.ts'
@@ -149,4 +152,64 @@ test('what cannot be read is said before anything is taken in', async (t) => {
     await daemon.closed()
     t.regex(daemon.said, text)
   }
+})
+
+test('programs log by TCP in lines or counted, by RELP and by UDP, on loopback: all is of this host, and the name that they give is kept as a claim', async (t) => {
+  const chain = await Chain.make(t)
+  chain.agentOptions['sources'] = [{ tcp: '127.0.0.1:0' }, { tcp: '[::1]:0', limit: '1KiB' }, { udp: '127.0.0.1:0', limit: '1KiB' }]
+  await chain.startRelay()
+  const agent = await chain.startAgent()
+  const started = await agent.event('started')
+  const [tcp, tcp6, udp] = [...started.matchAll(/(?:127\.0\.0\.1|::1\]):(\d+)/g)].map((match) => Number(match[1]))
+  await say({ host: '127.0.0.1', port: tcp! }, '<13>Mar  1 10:00:05 web02 app[7]: line 1\n<13>app: line 2\nline 3')
+  await say({ host: '::1', port: tcp6! }, `15 <13>app: line 41199 <13>app: ${'5'.repeat(1190)}`)
+  const open = '1 open 36 relp_version=0\ncommands=syslog,batch\n'
+  let answers = ''
+  await new Promise<void>((resolve) => {
+    const client = net.connect({ host: '127.0.0.1', port: tcp! }, () => client.write(`${open}2 syslog 16 <13>app: line 6x\n`))
+    client.on('data', (bytes) => {
+      answers += bytes.toString('latin1')
+      if (answers.includes('\n2 rsp ')) client.destroy()
+    })
+    client.on('close', () => resolve())
+  })
+  t.regex(answers, /^1 rsp \d+ 200 OK/)
+  t.notRegex(answers, /batch/)
+  t.regex(answers, /2 rsp 6 200 OK\n/)
+  const socket = dgram.createSocket('udp4')
+  for (const text of ['<13>1 - web03.example.com app - - - line 7\n', '', `<13>app: ${'8'.repeat(2000)}`])
+    await new Promise((resolve) => socket.send(text, udp!, '127.0.0.1', resolve))
+  socket.close()
+  const lines = (await chain.lines(8)).map((line) => line.replace(/^\S+ /, '')).sort()
+  t.deepEqual(lines, [
+    'web01.example.com -: line 3',
+    `web01.example.com app: ${'5'.repeat(1024 - 9)}`,
+    `web01.example.com app: ${'8'.repeat(1024 - 9)}`,
+    'web01.example.com app: line 2',
+    'web01.example.com app: line 4',
+    'web01.example.com app: line 6x',
+    'web01.example.com/web02 app[7]: line 1',
+    'web01.example.com/web03.example.com app: line 7',
+  ])
+  t.is(await say({ host: '127.0.0.1', port: tcp! }, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'), '')
+  t.regex(await agent.event('source-refused'), /looks like an HTTP request\. Point the browser/)
+})
+
+test('a TCP source that the whole network could reach, and one whose port is taken, are explained', async (t) => {
+  const chain = await Chain.make(t)
+  chain.agentOptions['sources'] = [{ tcp: '0.0.0.0:5140' }]
+  await t.throwsAsync(chain.startAgent(), {
+    message: /sources\[0\].*0\.0\.0\.0 is not loopback, and without TLS anyone on the way could read and forge/s,
+  })
+  const taken = net.createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => taken.close())
+  const { port } = taken.address() as net.AddressInfo
+  chain.agentOptions['sources'] = [{ tcp: `127.0.0.1:${port}` }]
+  await t.throwsAsync(chain.startAgent(), {
+    message: /Cannot listen on tcp 127\.0\.0\.1:\d+: .*EADDRINUSE.*End the program that has this port/s,
+  })
+  const { code, stdout } = await loghop('agent', 'check', '--config', chain.place('agent.yaml'))
+  t.not(code, 0)
+  t.regex(stdout, /BAD +source: 127\.0\.0\.1:\d+ is in use/)
 })
