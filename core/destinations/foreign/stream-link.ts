@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
-import { countBytes, writeOctetCounted } from '../../transport/octet-counted.ts'
+import type { Frames } from './frames.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { Tail } from './tail.ts'
 
@@ -14,9 +14,10 @@ const STALL_LIMIT_MS = 120_000
 /** How long the receiver may take to close its side. */
 const CLOSE_LIMIT_MS = 3000
 
-/** Octet counting over TLS (RFC 5425) or over plain TCP (RFC 6587); the receiver answers nothing. */
+/** Frames over TLS (RFC 5425) or over plain TCP (RFC 6587); the receiver answers nothing. */
 export class StreamLink implements Link {
   readonly #socket: Socket
+  readonly #frames: Frames
   readonly #clock: Clock
   readonly #events: LinkEvents
   readonly #tail: Tail
@@ -31,8 +32,9 @@ export class StreamLink implements Link {
   #isFinished = false
   #isOver = false
 
-  constructor(socket: Socket, clock: Clock, events: LinkEvents) {
+  constructor(socket: Socket, frames: Frames, clock: Clock, events: LinkEvents) {
     this.#socket = socket
+    this.#frames = frames
     this.#clock = clock
     this.#events = events
     this.#tail = new Tail(clock, (messages) => events.onDone(messages))
@@ -61,11 +63,11 @@ export class StreamLink implements Link {
   }
 
   add(bytes: Buffer, start: number, end: number): void {
-    const frameBytes = countBytes(end - start) + end - start
+    const frameBytes = this.#frames.measure(bytes, start, end)
     if (this.#parcel !== undefined && this.#filled + frameBytes > this.#parcel.length) this.flush()
     this.#parcel ??=
       frameBytes > PARCEL_BYTES ? Buffer.allocUnsafeSlow(frameBytes) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(PARCEL_BYTES))
-    this.#filled = writeOctetCounted(this.#parcel, this.#filled, bytes, start, end)
+    this.#filled = this.#frames.write(this.#parcel, this.#filled, bytes, start, end)
     this.#messages++
   }
 
