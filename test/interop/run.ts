@@ -51,7 +51,10 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
     { program: 'logger', package: 'bsdutils' },
   ],
-  'tls-conduct.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'tls-conduct.test.ts': [
+    { program: 'openssl', package: 'openssl' },
+    { program: 'python3', package: 'python3' },
+  ],
   'sources.test.ts': [
     { program: 'journalctl', package: 'systemd' },
     { program: 'journalctl', package: 'systemd-journal-remote', file: '/lib/systemd/systemd-journal-remote' },

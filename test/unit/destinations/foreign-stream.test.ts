@@ -108,6 +108,7 @@ test('TCP: what is older than the tail is not sent again, the tail is', async (t
   await receiver.has(1000)
   world.clock.aheadMs += 10_000
   await drained(destination)
+  world.clock.stop()
   await world.store(messagesOf(50, 1000))
   await receiver.has(1050)
   receiver.sockets[0]!.destroy()
