@@ -2,27 +2,18 @@
 
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import type { ForeignProtocol } from '../../core/destinations/foreign/protocols.ts'
 import { AGENT_NAME, Chain, linesOf, RELAY_NAME } from '../support/chain.ts'
 import { loghop, watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
 import { sendDatagrams } from '../support/local-sender.ts'
+import { COUNT, freePort } from '../support/programs.ts'
 import { drained, identityIn, messagesOf, World } from '../unit/destinations/foreign-world.ts'
 
-const COUNT = 10_000
 const MANY = 200_000
 /** rsyslog's own name for the client that may connect. */
 const PEER = 'relay.example.com'
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 class Rsyslog {
   readonly port: number

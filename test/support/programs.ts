@@ -7,15 +7,15 @@ import * as path from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Chain } from './chain.ts'
 import { watched } from './daemon.ts'
+import { openDoor } from './door.ts'
 import { eventually } from './eventually.ts'
 
 export const COUNT = 10_000
 export const NUMBERS = Array.from({ length: COUNT }, (_, index) => index)
 
+/** Starts the relay with these listeners. @returns their ports */
 export async function open(chain: Chain, ...listeners: Record<string, unknown>[]): Promise<number[]> {
-  chain.relayOptions['listeners'] = listeners
-  await chain.startRelay()
-  return [...(await chain.relay.event('started')).matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]))
+  return (await openDoor(chain, ...listeners)).map(({ port }) => port)
 }
 
 /** Every message once; in order where the sender keeps it. */

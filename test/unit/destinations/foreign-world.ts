@@ -38,6 +38,11 @@ export class JumpingClock implements Clock {
     this.#stoppedMs = this.monotonicMs()
   }
 
+  /** Puts a stopped one forward. */
+  pass(ms: number): void {
+    this.#stoppedMs! += ms
+  }
+
   wallUs(): number {
     return systemClock.wallUs()
   }
