@@ -25,6 +25,10 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'curl', package: 'curl' },
     { program: 'openssl', package: 'openssl' },
   ],
+  'fail2ban.test.ts': [
+    { program: 'fail2ban-regex', package: 'fail2ban' },
+    { program: 'fail2ban-server', package: 'fail2ban' },
+  ],
   'openssl.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'other-authority.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'pkcs12.test.ts': [
