@@ -6,6 +6,7 @@ import { LoghopError } from '../core/base/errors.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import { clearSocketPath } from '../core/platform/datagram-socket.ts'
+import { peerCredentials } from '../core/platform/peer-credentials.ts'
 import type { PeerAddress } from '../core/transport/acceptor.ts'
 import { Acceptor } from '../core/transport/acceptor.ts'
 import { AddressRules } from '../core/transport/address-rules.ts'
@@ -195,6 +196,11 @@ export class Door {
         addressLimit: listener.limits.per_address,
         headerLimitMs: listener.limits.handshake,
         unixMode: 'unix' in listener ? listener.mode : 0o600,
+        userOf: (socket) => {
+          const { uid } = peerCredentials(socket)
+          return uid === -1 ? undefined : uid
+        },
+        userLimit: listener.limits.per_user,
       },
       {
         onConnection: (socket, address) => this.#welcomePlain(socket, address, listener, origins),

@@ -3,7 +3,16 @@ import { relayOptions } from '../../../relay/options.ts'
 import { load, problemsOf } from '../../support/configuration.ts'
 
 const PIN = `sha-256:${Array(32).fill('AB').join(':')}`
-const LIMITS = { connections: 10_000, per_address: 1000, per_identity: 100, handshake: 10_000, frame: 60_000, names: 1000, origins: 5000 }
+const LIMITS = {
+  connections: 10_000,
+  per_address: 1000,
+  per_identity: 100,
+  per_user: 100,
+  handshake: 10_000,
+  frame: 60_000,
+  names: 1000,
+  origins: 5000,
+}
 const DEFAULTS = { speaks_for: [], on_mismatch: 'rewrite', limit: 65_536, limits: LIMITS, allow: [], deny: [], proxy: [] }
 const CLIENTS = 'clients: { names: [ "*" ] }'
 

@@ -78,7 +78,8 @@ test('a proxy that sends no header in time is turned away, and a full address is
   const turned: Turned[] = []
   let tell: () => void = () => undefined
   const places = [{ kind: 'address', host: '127.0.0.1', port: 0 } as const]
-  const common = { places, isLocalOnly: true, connectionsLimit: 10, addressLimit: 1, headerLimitMs: 200, unixMode: 0o600 }
+  const own = { places, unixMode: 0o600, userOf: () => undefined, userLimit: 1 }
+  const common = { ...own, isLocalOnly: true, connectionsLimit: 10, addressLimit: 1, headerLimitMs: 200 }
   const onTurnedAway = (what: Turned): void => {
     turned.push(what)
     tell()
