@@ -18,7 +18,7 @@ const INNOCENT = '192.0.2.66'
 /** The file of that name as the manual has it. */
 function ofManual(name: string): string {
   const behind = MANUAL.slice(MANUAL.indexOf(`/etc/fail2ban/${name}`))
-  return /```ini\n([^]*?)```/.exec(behind)![1]!
+  return /```ini\n([\s\S]*?)```/.exec(behind)![1]!
 }
 
 interface Written {

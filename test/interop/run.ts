@@ -67,6 +67,7 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
+    { program: 'logger', package: 'bsdutils' },
   ],
   'years.test.ts': [{ program: 'openssl', package: 'openssl' }],
   // inetutils-syslogd cannot be installed beside rsyslog; the test unpacks it for itself.

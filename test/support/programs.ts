@@ -43,15 +43,16 @@ export function freePort(): Promise<number> {
   })
 }
 
+export interface Started {
+  said: string
+  /** Has it end in order. */
+  end(): void
+}
+
 /** Starts a program that stays, with what it says at hand. */
-export function start(
-  t: ExecutionContext,
-  program: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): { said: string } {
+export function start(t: ExecutionContext, program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-  const running = { said: '' }
+  const running: Started = { said: '', end: () => void child.kill('SIGTERM') }
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
       running.said += chunk.toString('utf8')
