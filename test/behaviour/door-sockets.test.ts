@@ -120,6 +120,23 @@ onLinux('a unix listener has the mode that it was given from its first moment, w
   t.is(fs.statSync(socket).mode & 0o777, 0o620)
 })
 
+// On Linux a program may connect to loopback from another address of its host: the nearest thing to a peer that should not be there.
+const outside = Object.values(os.networkInterfaces())
+  .flat()
+  .find((address) => address?.family === 'IPv4' && !address.internal)?.address
+const fromOutside = process.platform === 'linux' && outside !== undefined ? test.serial : test.serial.skip
+
+fromOutside('attack: a peer that reaches a listener without TLS from an address that is not loopback is dropped unread', async (t) => {
+  const chain = await Chain.make(t)
+  const [port] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com' })
+  t.is(await say({ ...port!, localAddress: outside! }, '<13>1 - - app - - - from outside\n'), '')
+  const line = await chain.relay.event('peer-refused')
+  t.true(line.includes(`: it comes from ${outside} to 127.0.0.1, this listener has no TLS and takes this host alone`), line)
+  t.regex(line, / check=not-loopback/)
+  await say(port!, '<13>1 - - app - - - from here\n')
+  t.deepEqual(textsOf(await chain.lines(1, fileOf(chain, 'here.example.com'))), ['from here'])
+})
+
 onLinux('connections to a unix listener are limited by user, as the kernel tells who that is, and another user gets in', async (t) => {
   const chain = await Chain.make(t)
   const socket = chain.place('stream')

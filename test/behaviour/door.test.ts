@@ -305,6 +305,26 @@ function runWithSocket(t: ExecutionContext, chain: Chain, fd: number, listener: 
   return running
 }
 
+test.serial('a passed unix socket is served', async (t) => {
+  const chain = await Chain.make(t)
+  const socket = chain.place('stream')
+  const server = net.createServer().listen(socket)
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { fd } = (server as net.Server & { _handle: { fd: number } })._handle
+  const relay = runWithSocket(t, chain, fd, { unix: 'systemd:passed', name: 'here.example.com' })
+  await eventually(
+    'the relay',
+    () => relay.said.includes(' started: '),
+    () => relay.said,
+  )
+  // Ours would take connections too, and closing it would take the path away.
+  const link = chain.place('link')
+  fs.linkSync(socket, link)
+  server.close()
+  await say({ path: link }, '<13>1 - - app - - - stream\n')
+  t.regex((await chain.lines(1, fileOf(chain, 'here.example.com')))[0]!, /app: stream$/)
+})
+
 test.serial('a passed datagram socket is read, and a passed stream socket that is not on loopback is refused', async (t) => {
   const chain = await Chain.make(t)
   const datagrams = createSocket('udp4')

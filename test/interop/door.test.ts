@@ -34,6 +34,7 @@ action(type="omfwd" target="127.0.0.1" port="${port}" protocol="tcp" TCP_Framing
 
 for (const [name, args] of [
   ['TCP, lines', ['--tcp']],
+  ['TCP, lines, RFC 3164', ['--tcp', '--rfc3164']],
   ['TCP, octet counting', ['--tcp', '--octet-count']],
   ['TCP, octet counting, RFC 3164', ['--tcp', '--octet-count', '--rfc3164']],
   ['UDP', ['--udp']],
