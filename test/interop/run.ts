@@ -51,6 +51,7 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'openssl', package: 'openssl' },
     { program: 'systemd-socket-activate', package: 'systemd' },
   ],
+  'sslscan.test.ts': [{ program: 'sslscan', package: 'sslscan' }],
   'syslog-ng.test.ts': [
     { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
     { program: 'logger', package: 'bsdutils' },
