@@ -148,6 +148,8 @@ export class TcpSource implements Source {
           addressLimit: CONNECTIONS_LIMIT,
           headerLimitMs: HEADER_LIMIT_MS,
           unixMode: 0o600,
+          userOf: () => undefined,
+          userLimit: CONNECTIONS_LIMIT,
         },
         {
           onConnection: (socket, peer) => this.#onConnection(socket, peer),

@@ -31,7 +31,7 @@ export function makeDestination(options: RelayOptions['destinations'][number], w
   if (!('forward' in options)) return makeLocalDestination(options, world)
   const addresses = options.forward.map(({ address }) => formatAddress(address))
   const relays = options.forward.map(({ address, pin }) => ({ ...address, pin }))
-  const { protocol, balance, plaintext, fail_back: failbackMs } = options
+  const { protocol, framing, balance, plaintext, fail_back: failbackMs } = options
   const { identity } = world
   const describeIdentity = (): string => describeCertificate(identity().facts)
   const attachment = spool.attach(destinationName('forward', addresses.join(',')), true)
@@ -39,7 +39,7 @@ export function makeDestination(options: RelayOptions['destinations'][number], w
     return new ForwardDestination({ relays, balance, failbackMs, identity, describeIdentity }, spool, attachment, log, metrics, clock)
   const mayLeaveHost = plaintext === 'accepted'
   return new ForeignForwardDestination(
-    { protocol, receivers: relays, balance, failbackMs, mayLeaveHost, identity, describeIdentity },
+    { protocol, framing, receivers: relays, balance, failbackMs, mayLeaveHost, identity, describeIdentity },
     spool,
     attachment,
     log,

@@ -6,6 +6,7 @@ import { LoghopError } from '../core/base/errors.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import { clearSocketPath } from '../core/platform/datagram-socket.ts'
+import { peerCredentials } from '../core/platform/peer-credentials.ts'
 import type { PeerAddress } from '../core/transport/acceptor.ts'
 import { Acceptor } from '../core/transport/acceptor.ts'
 import { AddressRules } from '../core/transport/address-rules.ts'
@@ -14,6 +15,7 @@ import { formatBind, type Place, placesOf } from '../core/transport/bind.ts'
 import { dayOf, describeCertificate } from '../core/transport/certificate.ts'
 import { isHostName } from '../core/transport/names.ts'
 import { endRefused, TlsListener } from '../core/transport/tls-listener.ts'
+import { Comings } from './comings.ts'
 import { ForeignMessages } from './foreign-messages.ts'
 import type { ListenerOptions, PlainListenerConfiguration, TlsListenerConfiguration } from './listener-options.ts'
 import { NameBudget } from './name-budget.ts'
@@ -56,6 +58,7 @@ export class Door {
   readonly #options: readonly ListenerOptions[]
   readonly #world: DoorWorld
   readonly #budget: NameBudget
+  readonly #comings: Comings
   /** Of the listeners with streams, by the limit of their messages. */
   readonly #foreign = new Map<number, ForeignMessages>()
   readonly #opened: Opened[] = []
@@ -69,6 +72,7 @@ export class Door {
   constructor(options: readonly ListenerOptions[], world: DoorWorld) {
     this.#options = options
     this.#world = world
+    this.#comings = new Comings(world.log, world.clock)
     this.#budget = new NameBudget(world.clock, (name) => world.spool.knowsOrigin(name))
   }
 
@@ -192,6 +196,11 @@ export class Door {
         addressLimit: listener.limits.per_address,
         headerLimitMs: listener.limits.handshake,
         unixMode: 'unix' in listener ? listener.mode : 0o600,
+        userOf: (socket) => {
+          const { uid } = peerCredentials(socket)
+          return uid === -1 ? undefined : uid
+        },
+        userLimit: listener.limits.per_user,
       },
       {
         onConnection: (socket, address) => this.#welcomePlain(socket, address, listener, origins),
@@ -244,7 +253,7 @@ export class Door {
     address: PeerAddress,
     listener: TlsListenerConfiguration,
   ): void {
-    const { log, metrics, refusals } = this.#world
+    const { metrics, refusals } = this.#world
     const count = this.#byIdentity.get(name) ?? 0
     if (count >= listener.limits.per_identity) {
       const why = `${name} has ${count} connections already. Raise limits.per_identity of the listener, or look who else has that key`
@@ -263,18 +272,21 @@ export class Door {
     }
     this.#admit(socket, address, facts, new Origins(rights, this.#budget), listener)
     metrics.add('peersAdmitted', 1)
-    log.info('peer-admitted', `${name} has connected`, {
-      peer: address.text,
+    this.#comings.tell({
+      level: 'info',
+      event: 'peer-admitted',
       name,
-      tls: socket.getProtocol() ?? '',
-      sha256: facts.certificateSha256,
+      peer: address.text,
+      text: `${name} has connected`,
+      fields: { tls: socket.getProtocol() ?? '', sha256: facts.certificateSha256 },
     })
   }
 
   #welcomePlain(socket: Socket, address: PeerAddress, listener: PlainListenerConfiguration, origins: Origins): void {
     const peer = this.#admit(socket, address, undefined, origins, listener)
     this.#world.metrics.add('peersAdmitted', 1)
-    this.#world.log.debug('peer-admitted', `A program of this host has connected`, { peer: address.text, name: peer.name })
+    const text = 'A program of this host has connected'
+    this.#comings.tell({ level: 'debug', event: 'peer-admitted', name: peer.name, peer: address.text, text, fields: {} })
   }
 
   #admit(socket: Socket, address: PeerAddress, facts: Peer['facts'], origins: Origins, listener: ListenerOptions): Peer {
@@ -324,13 +336,15 @@ export class Door {
 
   #onGone(peer: Peer, reason: string | undefined): void {
     this.#forget(peer)
-    const { log, identity } = this.#world
+    const { identity } = this.#world
     const remedy = 'See its log for what it wants, then issue this relay a certificate that fits'
     const isRefused = reason?.includes('refuses our certificate')
     const ours = isRefused ? `. Ours is ${describeCertificate(identity().facts)}. ${remedy}` : ''
     const why = reason === undefined ? '' : `: ${reason}${ours}`
     const level = reason !== undefined ? 'warn' : peer.facts === undefined ? 'debug' : 'info'
-    log[level]('peer-gone', `${peer.name} has gone${why}`, { peer: peer.address, name: peer.name, messages: peer.messages })
+    const text = `${peer.name} has gone${why}`
+    const { name, address, messages } = peer
+    this.#comings.tell({ level, event: 'peer-gone', name, peer: address, text, reason, fields: { messages } })
   }
 
   /** Many connections that are slow enough for their deadline could hold a frame each, of up to a batch. */

@@ -90,6 +90,7 @@ const limitsOption = z
     connections: countOption('Connections of this listener at once; the number of open files may allow less', 100_000, 10_000),
     per_address: countOption('Connections of one address at once', 100_000, 1000),
     per_identity: countOption('Connections of one certificate name at once', 100_000, 100),
+    per_user: countOption('Connections of one user of this host at once, by a unix socket', 100_000, 100),
     handshake: durationOption({
       sense: 'How long a connection may take to show who it is',
       min: 100,
@@ -114,7 +115,7 @@ const limitsOption = z
   })
   .prefault({ handshake: undefined, frame: undefined })
   .describe(
-    'What one sender, and all of them, may take up: a mapping with connections, per_address, per_identity, handshake, frame, idle, names, origins',
+    'What one sender, and all of them, may take up: a mapping with connections, per_address, per_identity, per_user, handshake, frame, idle, names, origins',
   )
 
 const common = {

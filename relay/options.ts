@@ -35,6 +35,13 @@ const protocolOption = z
   .register(optionNotes, { allowed: protocolAllowed })
   .describe(`What the receivers speak: ${protocolAllowed}; default loghop`)
 
+const framingAllowed = 'octet-counted, or lines that end in LF, with syslog-tls and tcp'
+const framingOption = z
+  .enum(['octet-counted', 'lines'])
+  .optional()
+  .register(optionNotes, { allowed: framingAllowed })
+  .describe(`How the receivers tell messages apart: ${framingAllowed}; default octet-counted`)
+
 const plaintextOption = z
   .literal('accepted')
   .optional()
@@ -48,11 +55,15 @@ const forwardOption = z
       relayOption(pinOption('Only this certificate or key is the receiver, whatever its name')),
     ),
     protocol: protocolOption,
+    framing: framingOption,
     balance: balanceOption,
     fail_back: failBackOption,
     plaintext: plaintextOption,
   })
-  .superRefine(({ forward, protocol, plaintext }, context) => {
+  .superRefine(({ forward, protocol, framing, plaintext }, context) => {
+    if (framing !== undefined && protocol !== 'syslog-tls' && protocol !== 'tcp') {
+      context.addIssue({ code: 'custom', path: ['framing'], message: `${protocol} has frames of its own; leave it out` })
+    }
     const isPlain = protocol === 'tcp' || protocol === 'udp'
     if (plaintext !== undefined && !isPlain) {
       context.addIssue({ code: 'custom', path: ['plaintext'], message: `${protocol} always has TLS; leave it out` })

@@ -6,7 +6,7 @@ const KEPT = 100
 
 export interface Refusal {
   readonly time: string
-  /** `address:port`, brackets around IPv6. */
+  /** `address:port`, brackets around IPv6; or `unix#UID`. */
   readonly peer: string
   readonly check: string
   readonly text: string
@@ -38,7 +38,7 @@ export class Refusals {
     this.#metrics.add('peersRefused', 1)
     const text = `Refused ${peer}: ${why}`
     this.keep(peer, check, text)
-    const repeated = this.#guard.repeated(`${peer.slice(0, peer.lastIndexOf(':'))} ${check}`)
+    const repeated = this.#guard.repeated(`${peer.replace(/:\d+$/, '')} ${check}`)
     if (repeated !== undefined) this.#log.warn('peer-refused', text, { peer, check, ...fields, repeated: repeated || undefined })
   }
 }

@@ -21,6 +21,11 @@ export const METRICS = {
     help: 'times that a terminal took no more and a message was not shown there, or only in part',
   },
   messagesCut: { name: 'loghop_messages_cut_total', unit: 'messages', help: 'messages over the limit, cut at their end' },
+  messagesEscaped: {
+    name: 'loghop_messages_escaped_total',
+    unit: 'messages',
+    help: 'messages forwarded as lines that hold a byte which a line cannot hold: it was sent as # and three octal digits',
+  },
   messagesUnparsed: {
     name: 'loghop_messages_unparsed_total',
     unit: 'messages',

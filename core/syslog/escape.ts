@@ -49,7 +49,8 @@ export function printableSequence(memory: Uint8Array, at: number, end: number): 
   return length
 }
 
-function writeOctal(target: Uint8Array, byte: number, out: number): number {
+/** Writes the byte as `#` and three octal digits. @returns the end */
+export function writeOctal(target: Uint8Array, byte: number, out: number): number {
   target[out] = HASH
   target[out + 1] = ZERO + (byte >>> 6)
   target[out + 2] = ZERO + ((byte >>> 3) & 7)

@@ -12,9 +12,9 @@ import { readProxyHeader } from './proxy-header.ts'
 
 /** Who is at the other end. */
 export interface PeerAddress {
-  /** An IP address, or `unix` for a local socket. */
+  /** An IP address, or `unix` for a local socket, with `#` and the number of its user where the system says that. */
   readonly address: string
-  /** `address:port`, with brackets around IPv6, of the client itself where a proxy has told it; or `unix`. */
+  /** `address:port`, with brackets around IPv6, of the client itself where a proxy has told it; or as `address` for a local socket. */
   readonly text: string
 }
 
@@ -36,6 +36,10 @@ export interface AcceptorOptions {
   /** How long a proxy may take for its header. */
   readonly headerLimitMs: number
   readonly unixMode: number
+  /** The number of the user at the other end of a local socket, undefined where the system does not say. */
+  readonly userOf: (socket: Socket) => number | undefined
+  /** Connections of one such user at once. */
+  readonly userLimit: number
 }
 
 export interface AcceptorEvents {
@@ -87,7 +91,11 @@ export class Acceptor {
     socket.on('error', () => undefined)
     const { remoteAddress, remotePort, localAddress } = socket
     if (isUnix) {
-      if (this.#hasRoom(socket, 'unix')) this.#events.onConnection(socket, { address: 'unix', text: 'unix' })
+      const user = this.#options.userOf(socket)
+      const name = user === undefined ? 'unix' : `unix#${user}`
+      if (!this.#hasRoom(socket, name)) return
+      if (user === undefined) this.#events.onConnection(socket, { address: name, text: name })
+      else this.#count(socket, { address: name, text: name }, user)
       return
     }
     // Gone before it was looked at.
@@ -131,11 +139,16 @@ export class Acceptor {
     return false
   }
 
-  /** Of one address: the client's own where a proxy has told it. */
-  #count(socket: Socket, peer: PeerAddress): void {
-    const { addressLimit } = this.#options
+  /** Of one address, the client's own where a proxy has told it; or of one user. */
+  #count(socket: Socket, peer: PeerAddress, user?: number): void {
+    const { addressLimit, userLimit } = this.#options
     const count = this.#byAddress.get(peer.address) ?? 0
-    if (count >= addressLimit) {
+    if (user !== undefined && count >= userLimit) {
+      const sentence = `user ${user} of this host has ${userLimit} connections already`
+      this.#turnAway(socket, { check: 'user-connections', sentence, remedy: 'Raise limits.per_user of the listener' }, peer.text)
+      return
+    }
+    if (user === undefined && count >= addressLimit) {
       const sentence = `${peer.address} has ${addressLimit} connections already`
       this.#turnAway(socket, { check: 'address-connections', sentence, remedy: 'Raise limits.per_address of the listener' }, peer.text)
       return

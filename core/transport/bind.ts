@@ -1,8 +1,8 @@
-import { lookup } from 'node:dns/promises'
 import * as fs from 'node:fs'
 import type { Server } from 'node:net'
 import { formatAddress, isLoopback } from '../base/address.ts'
 import { LoghopError } from '../base/errors.ts'
+import { type Lookup, systemLookup } from './plain-connector.ts'
 
 /** Where a listener listens: an address, a path, or a socket that systemd has opened under that name. */
 export type Bind =
@@ -42,9 +42,15 @@ export function notLoopback(where: string, found: string): LoghopError {
  * The places that a Bind stands for.
  * @param activated takes the descriptors of that name
  * @param isLocalOnly everything must be this host itself; `localhost` then stands for all of its addresses, which must be loopback alone
+ * @param lookup the system's look-up of names; a test brings its own
  * @throws {LoghopError} no such socket, or one that is not loopback
  */
-export async function placesOf(bind: Bind, activated: (name: string) => readonly number[], isLocalOnly: boolean): Promise<Place[]> {
+export async function placesOf(
+  bind: Bind,
+  activated: (name: string) => readonly number[],
+  isLocalOnly: boolean,
+  lookup: Lookup = systemLookup,
+): Promise<Place[]> {
   if (bind.kind === 'activated') {
     const fds = activated(bind.name)
     if (fds.length > 0) return fds.map((fd) => ({ kind: 'descriptor', fd, name: bind.name }))
@@ -57,7 +63,7 @@ export async function placesOf(bind: Bind, activated: (name: string) => readonly
   if (bind.kind === 'path' || !isLocalOnly) return [bind]
   if (!isLoopback(bind.host)) throw notLoopback(formatBind(bind), `${bind.host} is not loopback`)
   if (bind.host.toLowerCase() !== 'localhost') return [bind]
-  const found = (await lookup(bind.host, { all: true })).map(({ address }) => address)
+  const found = (await lookup(bind.host)).map(({ address }) => address)
   const foreign = found.find((address) => !isLoopback(address))
   if (foreign !== undefined) throw notLoopback(formatBind(bind), `localhost is ${foreign} here, which is not loopback`)
   return [...new Set(found)].map((host) => ({ kind: 'address', host, port: bind.port }))

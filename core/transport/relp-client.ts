@@ -15,6 +15,8 @@ import {
 } from './relp.ts'
 
 const RESPONSE_LIMIT_BYTES = 8192
+/** How long our close_notify may take to leave after an orderly end. */
+const LEAVE_LIMIT_MS = 1000
 
 export interface RelpClientEvents {
   /** The peer has answered `open`; `send` may be called. */
@@ -86,10 +88,17 @@ export class RelpClientSession {
     this.#end(reason)
   }
 
-  #end(reason: string, isAgain = false): void {
+  #end(reason: string, isAgain = false, isOrderly = isAgain): void {
     if (this.#state.is('closed')) return
     this.#state.to('closed')
-    this.#socket.destroy()
+    const socket = this.#socket
+    if (isOrderly && socket.writable) {
+      const limit = setTimeout(() => socket.destroy(), LEAVE_LIMIT_MS)
+      socket.end(() => {
+        clearTimeout(limit)
+        socket.destroy()
+      })
+    } else socket.destroy()
     this.#events.onClosed(reason, isAgain)
   }
 
@@ -112,7 +121,8 @@ export class RelpClientSession {
     if (command === 'serverclose') {
       const refused = /^refused=([a-z-]{1,40})$/.exec(data)
       if (data === COME_AGAIN) this.#end('the relay asks for a new connection', true)
-      else this.#end(refused === null ? 'the relay is closing' : `the relay refuses our certificate: ${refused[1]}`)
+      else if (refused !== null) this.#end(`the relay refuses our certificate: ${refused[1]}`)
+      else this.#end('the relay is closing', false, true)
       return
     }
     if (command !== 'rsp') {
@@ -122,7 +132,7 @@ export class RelpClientSession {
     const response = readResponse(data)
     if (response === undefined) this.#end('the relay sent a response without a code')
     else if (txnr === 1 && this.#state.is('opening')) this.#onOpened(response.code, response.text, response.rest)
-    else if (txnr === this.#closing) this.#end('closed')
+    else if (txnr === this.#closing) this.#end('closed', false, true)
     else if (txnr !== this.#expected) this.#end(`the relay answered transaction ${txnr}, the next in order is ${this.#expected}`)
     else if (data === '') this.#end('the relay answered a frame without a code')
     else if (response.code !== 200) this.#end(`the relay refused a frame: ${response.code} ${response.text}`)

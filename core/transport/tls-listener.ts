@@ -29,7 +29,7 @@ export interface TlsListenerEvents {
   onTurnedAway(turned: Turned, peer: string): void
 }
 
-export interface TlsListenerOptions extends Omit<AcceptorOptions, 'isLocalOnly' | 'headerLimitMs' | 'unixMode'> {
+export interface TlsListenerOptions extends Omit<AcceptorOptions, 'isLocalOnly' | 'headerLimitMs' | 'unixMode' | 'userOf' | 'userLimit'> {
   readonly policy: AdmissionPolicy
   /** From the first byte to the end of the handshake. */
   readonly handshakeLimitMs: number
@@ -73,7 +73,7 @@ export class TlsListener {
     this.#server.on('tlsClientError', (error, socket) => this.#onFailed(error, socket))
     this.#server.on('secureConnection', (socket) => this.#onSecure(socket))
     this.#acceptor = new Acceptor(
-      { ...options, isLocalOnly: false, headerLimitMs: options.handshakeLimitMs, unixMode: 0o600 },
+      { ...options, isLocalOnly: false, headerLimitMs: options.handshakeLimitMs, unixMode: 0o600, userOf: () => undefined, userLimit: 0 },
       {
         onConnection: (socket, peer) => this.#onConnection(socket, peer),
         onTurnedAway: (turned, peer) => events.onTurnedAway(turned, peer),

@@ -6,7 +6,7 @@ import * as tls from 'node:tls'
 import test from 'ava'
 import { RelpClientSession } from '../../core/transport/relp-client.ts'
 import { Chain, linesOf } from '../support/chain.ts'
-import { DEVICE, fileOf, openDoor, sayTls, statusOf } from '../support/door.ts'
+import { DEVICE, fileOf, openDoor, residentKib, say, sayTls, statusOf } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
 import { craftRecord, sendFrame } from '../support/hostile-peer.ts'
 import { makeIdentity } from '../support/identities.ts'
@@ -15,10 +15,6 @@ const CONNECTIONS = 10_000
 const TOGETHER = 250
 const RSS_LIMIT_KIB = 300 << 10
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
-
-function residentKib(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))![1])
-}
 
 for (const [what, begins] of [
   ['say nothing', ''],
@@ -156,6 +152,25 @@ test.serial(
     t.is((await statusOf(chain)).metrics['loghop_messages_repeated_total'] ?? 0, 0)
   },
 )
+
+test.serial('attack: a peer that comes again and again, in order and not, does not fill the log', async (t) => {
+  const chain = await Chain.make(t)
+  const [tls, tcp] = await openDoor(chain, { clients: { names: ['*.example.com'] } }, { tcp: '127.0.0.1:0', name: 'here.example.com' })
+  const device = await makeIdentity(chain, DEVICE)
+  const times = 60
+  for (let time = 0; time < times; time++) {
+    await sayTls(tls!, device, `<13>1 - - app - - - number ${time}\n`)
+    await sayTls(tls!, device, '3 <1>99999999999')
+    await say(tcp!, `100${time} <1>`)
+  }
+  await eventually('all of them', async () => (await statusOf(chain)).metrics['loghop_peers_admitted_total'] === 3 * times)
+  await chain.lines(2 * times, fileOf(chain, DEVICE.commonName))
+  await chain.relay.end('SIGTERM')
+  const said = chain.relay.lines.filter((line) => / peer-(?:admitted|gone): /.test(line))
+  // Each cause once, and once more where it took over a minute.
+  t.true(said.length >= 4 && said.length <= 12, said.join('\n'))
+  t.is(said.filter((line) => line.includes('MSG-LEN')).length >= 1, true)
+})
 
 test.serial('attack: a peer that sends and never reads its acknowledgements is cut off, with nothing unbounded kept for it', async (t) => {
   const chain = await Chain.make(t)

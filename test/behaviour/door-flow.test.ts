@@ -3,11 +3,10 @@
 import { createSocket } from 'node:dgram'
 import * as fs from 'node:fs'
 import * as net from 'node:net'
-import * as path from 'node:path'
 import * as tls from 'node:tls'
 import test from 'ava'
-import { Chain, type Status } from '../support/chain.ts'
-import { loghop } from '../support/daemon.ts'
+import { Chain } from '../support/chain.ts'
+import { DEVICE, fileOf, openDoor, residentKib, statusOf } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
 import { makeIdentity } from '../support/identities.ts'
 
@@ -22,10 +21,6 @@ const ROUNDS = 5
 const ROUNDS_LIMIT = 60
 /** The promise is a fifth (docs/listeners.md has the figures); the rest is slack for a machine that is shared. */
 const SLOWER_LIMIT = 2
-
-function residentKib(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))![1])
-}
 
 /** Lines of a file that grows; what has been counted is not read again. */
 const counted = new Map<string, { bytes: number; lines: number }>()
@@ -52,7 +47,7 @@ onLinux('1,000 idle connections and 100 slow senders at once stay within 300 MB,
   const limits = { per_address: 5000, per_identity: 5000, connections: 5000 }
   chain.relayOptions['listeners'] = [{ clients: { names: ['*.example.com'] }, limits }]
   await chain.startRelay()
-  const { key, cert } = await makeIdentity(chain, { commonName: 'box7.example.com', dnsNames: ['box7.example.com'], uris: [] })
+  const { key, cert } = await makeIdentity(chain, DEVICE)
   const secureContext = tls.createSecureContext({ key, cert })
   const sockets: tls.TLSSocket[] = []
   t.teardown(() => {
@@ -64,7 +59,7 @@ onLinux('1,000 idle connections and 100 slow senders at once stay within 300 MB,
       socket.once('error', reject)
       sockets.push(socket)
     })
-  const file = path.join(chain.logs, 'box7.example.com/messages')
+  const file = fileOf(chain, 'box7.example.com')
   let filed = 0
   const text = Array.from({ length: COUNT }, (_, index) => `<13>1 - - fast - - - number ${index}\n`).join('')
   /** Shortest time from the first byte to the last line in the file. @param enoughMs more rounds are tried until one is as fast */
@@ -111,10 +106,8 @@ test.serial(
     chain.relayOptions['spool'] = { directory: chain.place('relay-spool'), limit: '64MiB' }
     // Nobody answers there, so nothing is freed.
     chain.relayOptions['destinations'] = [{ forward: ['127.0.0.1:9'] }]
-    chain.relayOptions['listeners'] = [{ tcp: '127.0.0.1:0', name: 'here.example.com' }, { udp: '127.0.0.1:0' }]
-    await chain.startRelay()
-    const [tcp, udp] = [...(await chain.relay.event('started')).matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]))
-    const sender = net.connect(tcp!, '127.0.0.1')
+    const [tcp, udp] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com' }, { udp: '127.0.0.1:0' })
+    const sender = net.connect(tcp!)
     sender.on('error', () => undefined)
     t.teardown(() => sender.destroy())
     const line = `<13>1 - - app - - - ${'x'.repeat(8000)}\n`
@@ -128,7 +121,7 @@ test.serial(
     await paused
     const relp = await new Promise<string>((resolve) => {
       let said = ''
-      const client = net.connect(tcp!, '127.0.0.1', () => client.write('1 open 30 relp_version=0\ncommands=syslog\n'))
+      const client = net.connect(tcp!, () => client.write('1 open 30 relp_version=0\ncommands=syslog\n'))
       client.on('data', (bytes) => {
         said += bytes.toString('latin1')
       })
@@ -136,12 +129,10 @@ test.serial(
     })
     t.true(relp.endsWith('0 serverclose 0\n'), relp)
     const datagrams = createSocket('udp4')
-    await new Promise((resolve) => datagrams.send('<13>lost', udp!, '127.0.0.1', resolve))
+    await new Promise((resolve) => datagrams.send('<13>lost', udp!.port, udp!.host, resolve))
     datagrams.close()
-    const status = async (): Promise<Status> =>
-      JSON.parse((await loghop('relay', 'status', '--json', '--config', chain.relayConfig)).stdout) as Status
-    await eventually('the loss to be counted', async () => (await status()).loss?.['udp-spool-full'] === 1)
-    const { metrics, spool } = await status()
+    await eventually('the loss to be counted', async () => (await statusOf(chain)).loss?.['udp-spool-full'] === 1)
+    const { metrics, spool } = await statusOf(chain)
     t.true(spool.used_bytes <= 64 << 20)
     t.is(metrics['loghop_messages_received_total']! - metrics['loghop_messages_stored_total']!, 1)
     t.false(sender.destroyed)

@@ -1,5 +1,6 @@
 // Every kind of socket that the relay listens on, and what becomes of it over time.
 
+import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import * as fs from 'node:fs'
 import * as net from 'node:net'
@@ -117,6 +118,54 @@ onLinux('a unix listener has the mode that it was given from its first moment, w
   const socket = chain.place('stream')
   await openDoor(chain, { unix: socket, mode: '0620', name: 'here.example.com' }, { tcp: '127.0.0.1:0' })
   t.is(fs.statSync(socket).mode & 0o777, 0o620)
+})
+
+// On Linux a program may connect to loopback from another address of its host: the nearest thing to a peer that should not be there.
+const outside = Object.values(os.networkInterfaces())
+  .flat()
+  .find((address) => address?.family === 'IPv4' && !address.internal)?.address
+const fromOutside = process.platform === 'linux' && outside !== undefined ? test.serial : test.serial.skip
+
+fromOutside('attack: a peer that reaches a listener without TLS from an address that is not loopback is dropped unread', async (t) => {
+  const chain = await Chain.make(t)
+  const [port] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com' })
+  t.is(await say({ ...port!, localAddress: outside! }, '<13>1 - - app - - - from outside\n'), '')
+  const line = await chain.relay.event('peer-refused')
+  t.true(line.includes(`: it comes from ${outside} to 127.0.0.1, this listener has no TLS and takes this host alone`), line)
+  t.regex(line, / check=not-loopback/)
+  await say(port!, '<13>1 - - app - - - from here\n')
+  t.deepEqual(textsOf(await chain.lines(1, fileOf(chain, 'here.example.com'))), ['from here'])
+})
+
+onLinux('connections to a unix listener are limited by user, as the kernel tells who that is, and another user gets in', async (t) => {
+  const chain = await Chain.make(t)
+  const socket = chain.place('stream')
+  const listener = { unix: socket, mode: '0666', name: 'here.example.com', limits: { per_user: 2 } }
+  await openDoor(chain, listener, { tcp: '127.0.0.1:0' })
+  const user = process.getuid!()
+  const held = [net.connect(socket), net.connect(socket)]
+  t.teardown(() => {
+    for (const each of held) each.destroy()
+  })
+  await Promise.all(held.map((each) => new Promise((resolve) => each.once('connect', resolve))))
+  t.is(await say({ path: socket }, '<13>1 - - app - - - one too many\n'), '')
+  const line = await chain.relay.event('peer-refused')
+  t.true(line.includes(`Refused unix#${user}: user ${user} of this host has 2 connections already. Raise limits.per_user`), line)
+  t.regex(line, / check=user-connections/)
+  if (user === 0) {
+    // The way to the socket is open to this user too.
+    fs.chmodSync(chain.directory, 0o711)
+    const text = '<13>1 - - app - - - of another user\\n'
+    const program = `process.setuid(65534); require('node:net').connect(process.argv[1], function () { this.end('${text}') })`
+    execFileSync(process.execPath, ['-e', program, socket])
+    t.deepEqual(textsOf(await chain.lines(1, fileOf(chain, 'here.example.com'))), ['of another user'])
+  }
+  held[0]!.end('<13>1 - - app - - - and then\n')
+  await new Promise((resolve) => held[0]!.resume().once('close', resolve))
+  await eventually('room for one more', async () => {
+    await say({ path: socket }, '<13>1 - - app - - - room again\n')
+    return linesOf(fileOf(chain, 'here.example.com')).some((each) => each.endsWith('room again'))
+  })
 })
 
 test.serial('relay check tells which listeners believe any name, and whose', async (t) => {

@@ -4,67 +4,14 @@ import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import * as fs from 'node:fs'
 import * as net from 'node:net'
-import * as path from 'node:path'
 import * as tls from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { Chain, linesOf, RELAY_NAME, type Status } from '../support/chain.ts'
+import { Chain, linesOf, RELAY_NAME } from '../support/chain.ts'
 import { loghop, watched } from '../support/daemon.ts'
+import { collect, DEVICE, fileOf, openDoor, say, sayTls, statusOf } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
-import { type MadeIdentity, makeIdentity } from '../support/identities.ts'
-
-const DEVICE = { commonName: 'box7.example.com', dnsNames: ['box7.example.com'], uris: [] }
-
-/** Starts the relay with these listeners. @returns the ports in their order, UDP ones too */
-async function open(chain: Chain, ...listeners: Record<string, unknown>[]): Promise<number[]> {
-  chain.relayOptions['listeners'] = listeners
-  await chain.startRelay()
-  const started = await chain.relay.event('started')
-  return [...started.matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]))
-}
-
-/** Sends on a connection of its own, ends it, and resolves with what came back until it was closed. */
-function say(to: net.NetConnectOpts, ...parts: (string | Buffer)[]): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = net.connect(to, () => {
-      for (const part of parts) socket.write(part)
-      socket.end()
-    })
-    collect(socket, resolve)
-  })
-}
-
-function sayTls(
-  port: number,
-  identity: Pick<MadeIdentity, 'key' | 'cert'>,
-  text: string | Buffer,
-  more: tls.ConnectionOptions = {},
-): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = tls.connect(
-      { host: '127.0.0.1', port, rejectUnauthorized: false, key: identity.key, cert: identity.cert, ...more },
-      () => socket.end(text),
-    )
-    collect(socket, resolve)
-  })
-}
-
-function collect(socket: net.Socket, resolve: (text: string) => void): void {
-  let text = ''
-  socket.on('data', (chunk) => {
-    text += chunk.toString('latin1')
-  })
-  socket.on('error', () => undefined)
-  socket.on('close', () => resolve(text))
-}
-
-function fileOf(chain: Chain, ...host: string[]): string {
-  return path.join(chain.logs, ...host, 'messages')
-}
-
-async function statusOf(chain: Chain): Promise<Status> {
-  return JSON.parse((await loghop('relay', 'status', '--json', '--config', chain.relayConfig)).stdout) as Status
-}
+import { makeIdentity } from '../support/identities.ts'
 
 function counted(texts: readonly string[]): string {
   return texts.map((text) => `${Buffer.byteLength(text)} ${text}`).join('')
@@ -74,7 +21,7 @@ test.serial(
   'a tls listener takes RFC 5425 and lines, files them under the name of the certificate, and shows the name that was claimed',
   async (t) => {
     const chain = await Chain.make(t)
-    const [port] = await open(chain, { clients: { names: ['*.example.com'] } })
+    const [port] = await openDoor(chain, { clients: { names: ['*.example.com'] } })
     const device = await makeIdentity(chain, DEVICE)
     await sayTls(
       port!,
@@ -95,7 +42,7 @@ test.serial(
 
 test.serial('a TLS 1.2 client with one cipher of ours is served, and one without any is refused with a line that says so', async (t) => {
   const chain = await Chain.make(t)
-  const [port] = await open(chain, { clients: { names: ['*.example.com'] } })
+  const [port] = await openDoor(chain, { clients: { names: ['*.example.com'] } })
   const device = await makeIdentity(chain, DEVICE)
   const cipher = 'ECDHE-ECDSA-AES128-GCM-SHA256'
   await sayTls(port!, device, '<13>hello\n', { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', ciphers: cipher })
@@ -111,22 +58,19 @@ test.serial('plain listeners on loopback take octet counting, lines, RELP and da
   const chain = await Chain.make(t)
   const plain = { name: 'here.example.com', speaks_for: ['*.site1.example.com'] }
   const socket = chain.place('stream')
-  const [tcp, udp] = await open(chain, { tcp: '127.0.0.1:0', ...plain }, { udp: '127.0.0.1:0', ...plain }, { unix: socket, ...plain })
-  await say({ port: tcp!, host: '127.0.0.1' }, counted(['<13>1 - w1.site1.example.com app - - - counted']), '\n')
-  await say(
-    { port: tcp!, host: '127.0.0.1' },
-    '<13>1 - w1.site1.example.com app - - - line\r\n<13>1 - w1.site1.example.com app - - - unended',
-  )
+  const [tcp, udp] = await openDoor(chain, { tcp: '127.0.0.1:0', ...plain }, { udp: '127.0.0.1:0', ...plain }, { unix: socket, ...plain })
+  await say(tcp!, counted(['<13>1 - w1.site1.example.com app - - - counted']), '\n')
+  await say(tcp!, '<13>1 - w1.site1.example.com app - - - line\r\n<13>1 - w1.site1.example.com app - - - unended')
   await say({ path: socket }, '<13>1 - w1.site1.example.com app - - - unix\0')
   const relp = await new Promise<string>((resolve) => {
-    const client = net.connect(tcp!, '127.0.0.1', () =>
+    const client = net.connect(tcp!, () =>
       client.write('1 open 36 relp_version=0\ncommands=syslog,batch\n2 syslog 43 <13>1 - w1.site1.example.com app - - - relp\n3 close 0\n'),
     )
     collect(client, resolve)
   })
   t.regex(relp, /^1 rsp \d+ 200 OK\n(?:.*\n)*commands=syslog\n\n2 rsp 6 200 OK\n3 rsp 0\n0 serverclose 0\n$/)
   const sender = createSocket('udp4')
-  await new Promise((resolve) => sender.send('<13>1 - w1.site1.example.com app - - - datagram', udp!, '127.0.0.1', resolve))
+  await new Promise((resolve) => sender.send('<13>1 - w1.site1.example.com app - - - datagram', udp!.port, udp!.host, resolve))
   sender.close()
   const lines = await chain.lines(6, fileOf(chain, 'w1.site1.example.com'))
   t.deepEqual(lines.map((line) => line.replace(/^.*: /, '')).sort(), ['counted', 'datagram', 'line', 'relp', 'unended', 'unix'])
@@ -135,7 +79,7 @@ test.serial('plain listeners on loopback take octet counting, lines, RELP and da
 test.serial('a name that is not allowed is rewritten, set apart or refused, as the listener says', async (t) => {
   const chain = await Chain.make(t)
   const terms = { tcp: '127.0.0.1:0', name: 'here.example.com', speaks_for: ['*.site1.example.com'] }
-  const [rewrite, quarantine, refuse] = await open(
+  const [rewrite, quarantine, refuse] = await openDoor(
     chain,
     terms,
     { ...terms, on_mismatch: 'quarantine' },
@@ -143,7 +87,7 @@ test.serial('a name that is not allowed is rewritten, set apart or refused, as t
   )
   const forged = '<13>1 - dc01.example.com app - - - forged\n'
   const own = '<13>1 - w1.site1.example.com app - - - own\n'
-  for (const port of [rewrite, quarantine, refuse]) await say({ port: port!, host: '127.0.0.1' }, own, forged)
+  for (const port of [rewrite, quarantine, refuse]) await say(port!, own, forged)
   await chain.lines(3, fileOf(chain, 'w1.site1.example.com'))
   const bare = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/^\S+ /, ''))
   t.deepEqual(bare(await chain.lines(1, fileOf(chain, 'here.example.com'))), ['here.example.com/dc01.example.com app: forged'])
@@ -159,7 +103,7 @@ test.serial('a name that is not allowed is rewritten, set apart or refused, as t
 
 test.serial('attack: hostile host names reach no path', async (t) => {
   const chain = await Chain.make(t)
-  const [port] = await open(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', speaks_for: ['*'] })
+  const [port] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', speaks_for: ['*'] })
   const names = [
     '..',
     '.',
@@ -175,7 +119,7 @@ test.serial('attack: hostile host names reach no path', async (t) => {
     '127.0.0.1',
     '-rf',
   ]
-  await say({ port: port!, host: '127.0.0.1' }, ...names.map((name) => `<13>1 - ${name} app - - - hostile\n`))
+  await say(port!, ...names.map((name) => `<13>1 - ${name} app - - - hostile\n`))
   await eventually('all of them to be filed', async () => (await statusOf(chain)).metrics['loghop_messages_filed_total']! >= names.length)
   t.deepEqual(
     fs.readdirSync(chain.logs).filter((name) => !/^(here\.example\.com|h-[0-9a-f]{16})$/.test(name)),
@@ -185,10 +129,10 @@ test.serial('attack: hostile host names reach no path', async (t) => {
 
 test.serial('attack: a sender that floods with host names makes no more directories than it may, and no message is lost', async (t) => {
   const chain = await Chain.make(t)
-  const [port] = await open(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', speaks_for: ['*'], limits: { names: 50 } })
+  const [port] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', speaks_for: ['*'], limits: { names: 50 } })
   const count = 20_000
   const text = Array.from({ length: count }, (_, index) => `<13>1 - host${index} app - - - x\n`).join('')
-  await say({ port: port!, host: '127.0.0.1' }, text)
+  await say(port!, text)
   await eventually('all of them to be filed', async () => (await statusOf(chain)).metrics['loghop_messages_filed_total'] === count)
   t.is(fs.readdirSync(chain.logs).length, 51)
   t.is(linesOf(fileOf(chain, 'here.example.com')).length, count - 50)
@@ -203,8 +147,8 @@ for (const [what, text, check, looksLike] of [
 ] as const) {
   test.serial(`${what} on a plain port is refused with one line that says what it looks like`, async (t) => {
     const chain = await Chain.make(t)
-    const [port] = await open(chain, { tcp: '127.0.0.1:0' })
-    t.is(await say({ port: port!, host: '127.0.0.1' }, text), '')
+    const [port] = await openDoor(chain, { tcp: '127.0.0.1:0' })
+    t.is(await say(port!, text), '')
     const line = await chain.relay.event('peer-refused')
     t.regex(line, looksLike)
     t.true(line.includes(` check=${check}`))
@@ -216,10 +160,10 @@ test.serial(
   'syslog, RELP and HTTP without TLS on a tls port are refused with what they look like, and fail2ban finds the address',
   async (t) => {
     const chain = await Chain.make(t)
-    const [port] = await open(chain, { clients: { names: ['*'] } })
+    const [port] = await openDoor(chain, { clients: { names: ['*'] } })
     const manual = fs.readFileSync(new URL('../../docs/fail2ban.md', import.meta.url), 'utf8')
     const failregex = new RegExp(/^failregex = (.*)$/m.exec(manual)![1]!.replace('<ADDR>', '(?<address>[0-9a-fA-F.:]+)'))
-    const to = { port: port!, host: '127.0.0.1' }
+    const to = port!
     await say(to, 'GET / HTTP/1.1\r\n')
     await eventually('one refusal', async () => (await statusOf(chain)).refused!.length === 1)
     await say(to, '<13>plain\n')
@@ -243,14 +187,14 @@ test.serial(
 
 test.serial('allow and deny keep addresses out, and a PROXY header from a listed proxy tells who is meant', async (t) => {
   const chain = await Chain.make(t)
-  const [denied, proxied] = await open(
+  const [denied, proxied] = await openDoor(
     chain,
     { tcp: '127.0.0.1:0', deny: ['127.0.0.0/8'] },
     { tcp: '127.0.0.1:0', name: 'here.example.com', proxy: ['127.0.0.1'], deny: ['192.0.2.66'] },
   )
-  await say({ port: denied!, host: '127.0.0.1' }, '<13>x\n')
+  await say(denied!, '<13>x\n')
   t.regex(await chain.relay.event('peer-refused'), /deny of this listener lists 127\.0\.0\.1.* check=address/)
-  const to = { port: proxied!, host: '127.0.0.1' }
+  const to = proxied!
   await say(to, 'PROXY TCP4 192.0.2.7 127.0.0.1 4000 90\r\n<13>1 - - app - - - through\n')
   await chain.lines(1, fileOf(chain, 'here.example.com'))
   await say(to, 'PROXY TCP4 192.0.2.66 127.0.0.1 4000 90\r\n<13>1 - - app - - - denied\n')
@@ -262,9 +206,9 @@ test.serial('allow and deny keep addresses out, and a PROXY header from a listed
 
 test.serial('attack: slowloris on the handshake is cut off at its deadline, and others are served meanwhile', async (t) => {
   const chain = await Chain.make(t)
-  const [port] = await open(chain, { clients: { names: ['*.example.com'] }, limits: { handshake: '1500ms' } })
+  const [port] = await openDoor(chain, { clients: { names: ['*.example.com'] }, limits: { handshake: '1500ms' } })
   const slow = Array.from({ length: 60 }, () => {
-    const socket = net.connect(port!, '127.0.0.1', () => socket.write(Buffer.from('1603010200', 'hex')))
+    const socket = net.connect(port!, () => socket.write(Buffer.from('1603010200', 'hex')))
     socket.on('error', () => undefined)
     return new Promise((resolve) => socket.once('close', resolve))
   })
@@ -278,15 +222,15 @@ test.serial(
   'attack: slowloris on a frame is cut off at its deadline, an idle connection is not, and a count of 4 GB is refused at once',
   async (t) => {
     const chain = await Chain.make(t)
-    const [port] = await open(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', limits: { frame: '1s' } })
-    const idle = net.connect(port!, '127.0.0.1')
-    const slow = net.connect(port!, '127.0.0.1', () => slow.write('1000 <13>'))
+    const [port] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', limits: { frame: '1s' } })
+    const idle = net.connect(port!)
+    const slow = net.connect(port!, () => slow.write('1000 <13>'))
     const drip = setInterval(() => slow.write('x'), 100)
     slow.on('error', () => undefined)
     await new Promise((resolve) => slow.once('close', resolve))
     clearInterval(drip)
     t.regex(await chain.relay.event('peer-gone'), /too slow: a message or batch has not come to its end within 1 s/)
-    t.is(await say({ port: port!, host: '127.0.0.1' }, '4294967296 <13>x'), '')
+    t.is(await say(port!, '4294967296 <13>x'), '')
     await chain.relay.waitFor(/peer-gone: .*MSG-LEN has over 9 digits/)
     t.false(idle.destroyed)
     idle.end('<13>1 - - app - - - still here\n')
@@ -297,18 +241,18 @@ test.serial(
 
 test.serial('connections are limited in total, and by the name of the certificate', async (t) => {
   const chain = await Chain.make(t)
-  const [total, identity] = await open(
+  const [total, identity] = await openDoor(
     chain,
     { tcp: '127.0.0.1:0', limits: { connections: 3 } },
     { clients: { names: ['*.example.com'] }, limits: { per_identity: 1 } },
   )
-  const held = Array.from({ length: 3 }, () => net.connect(total!, '127.0.0.1'))
+  const held = Array.from({ length: 3 }, () => net.connect(total!))
   await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
-  await say({ port: total!, host: '127.0.0.1' }, '<13>one more\n')
+  await say(total!, '<13>one more\n')
   t.regex(await chain.relay.waitFor(/check=connections/), /has 3 connections already.*limits\.connections/)
   for (const socket of held) socket.destroy()
   const device = await makeIdentity(chain, DEVICE)
-  const first = tls.connect({ host: '127.0.0.1', port: identity!, rejectUnauthorized: false, key: device.key, cert: device.cert })
+  const first = tls.connect({ ...identity!, rejectUnauthorized: false, key: device.key, cert: device.cert })
   t.teardown(() => first.destroy())
   await chain.relay.waitFor(/peer-admitted: box7/)
   t.is(await sayTls(identity!, device, '<13>x\n'), '0 serverclose 28 refused=identity-connections\n')
@@ -316,11 +260,8 @@ test.serial('connections are limited in total, and by the name of the certificat
 
 test.serial('a message over the limit is cut at its end, and a connection is never closed for content', async (t) => {
   const chain = await Chain.make(t)
-  const [port] = await open(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', limit: '8KiB' })
-  await say(
-    { port: port!, host: '127.0.0.1' },
-    `<13>1 - - app - - - ${'x'.repeat(20_000)}\n\u0000\xff\xfe\n<999>broken\n<13>1 - - app - - - last\n`,
-  )
+  const [port] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com', limit: '8KiB' })
+  await say(port!, `<13>1 - - app - - - ${'x'.repeat(20_000)}\n\u0000\xff\xfe\n<999>broken\n<13>1 - - app - - - last\n`)
   const lines = await chain.lines(4, fileOf(chain, 'here.example.com'))
   t.true(lines[0]!.length < 8192 + 100)
   t.true(lines.at(-1)!.endsWith('app: last'))
@@ -339,8 +280,8 @@ test.serial('localhost stands for loopback alone, and every address of a list is
 
 test.serial('what senders without acknowledgement had on the way when the relay stops is filed', async (t: ExecutionContext) => {
   const chain = await Chain.make(t)
-  const [port] = await open(chain, { tcp: '127.0.0.1:0', name: 'here.example.com' })
-  const socket = net.connect(port!, '127.0.0.1')
+  const [port] = await openDoor(chain, { tcp: '127.0.0.1:0', name: 'here.example.com' })
+  const socket = net.connect(port!)
   await new Promise((resolve) => socket.write('<13>1 - - app - - - first\n', resolve))
   await chain.lines(1, fileOf(chain, 'here.example.com'))
   const ended = new Promise((resolve) => socket.once('end', resolve))
@@ -363,6 +304,26 @@ function runWithSocket(t: ExecutionContext, chain: Chain, fd: number, listener: 
   })
   return running
 }
+
+test.serial('a passed unix socket is served', async (t) => {
+  const chain = await Chain.make(t)
+  const socket = chain.place('stream')
+  const server = net.createServer().listen(socket)
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { fd } = (server as net.Server & { _handle: { fd: number } })._handle
+  const relay = runWithSocket(t, chain, fd, { unix: 'systemd:passed', name: 'here.example.com' })
+  await eventually(
+    'the relay',
+    () => relay.said.includes(' started: '),
+    () => relay.said,
+  )
+  // Ours would take connections too, and closing it would take the path away.
+  const link = chain.place('link')
+  fs.linkSync(socket, link)
+  server.close()
+  await say({ path: link }, '<13>1 - - app - - - stream\n')
+  t.regex((await chain.lines(1, fileOf(chain, 'here.example.com')))[0]!, /app: stream$/)
+})
 
 test.serial('a passed datagram socket is read, and a passed stream socket that is not on loopback is refused', async (t) => {
   const chain = await Chain.make(t)

@@ -16,11 +16,13 @@ import { nextRelpFrame, readOffers, readResponse, relpFrame } from '../../core/t
 import { SyslogDeframer, type SyslogFraming } from '../../core/transport/syslog-framing.ts'
 import { Completer, lineOf } from '../support/completed.ts'
 import { effort } from '../support/effort.ts'
+import { Foreign } from '../support/foreign.ts'
+import { anyForeignInput, checkForeign } from '../support/foreign-input.ts'
 import { runSeed } from '../support/random.ts'
 import { recordOf } from '../support/records.ts'
 
 const BOX_MS = effort({ quick: 700, ci: 5000, long: 60_000 })
-/** For RELP and the PROXY header. */
+/** For framing, RELP, the PROXY header, the batch codec and the parser of the network's messages. */
 const STRANGERS_BOX_MS = effort({ quick: 700, ci: 5000, long: 600_000 })
 /** Longer than any box lasts. */
 const RUNS = 1_000_000_000
@@ -171,24 +173,29 @@ test('RELP frames in random pieces', async (t) => {
 
 test('records', async (t) => {
   const known = new Set(RECORDS.map((record) => record.toString('latin1')))
-  await box(t, fc.oneof(any, bent(RECORDS), bent([Buffer.concat([...RECORDS, ...RECORDS])])), (bytes) => {
-    const result = readRecord(bytes, 0, bytes.length)
-    if (result.kind === 'need-more' && (result.bytes <= bytes.length || result.bytes > RECORD_LIMIT_BYTES))
-      throw new Error(JSON.stringify(result))
-    if (result.kind === 'record') {
-      if (!known.has(bytes.toString('latin1', 0, result.head.end))) throw new Error('a record that nobody made')
-      readHops(bytes, result.head)
-    }
-    const length = recordBytesOf(bytes, 0, bytes.length)
-    if (length !== undefined && length > RECORD_LIMIT_BYTES) throw new Error(`${length} bytes`)
-    for (let at = 0; at < bytes.length; ) {
-      const step = scanStep(bytes, at, bytes.length, true)
-      const next = step.kind === 'record' ? step.head.end : step.kind === 'bad' ? step.to : -1
-      if (next <= at || next > bytes.length) throw new Error(`from ${at} to ${next}`)
-      if (step.kind === 'record' && !known.has(bytes.toString('latin1', at, next))) throw new Error('a record that nobody made')
-      at = next
-    }
-  })
+  await box(
+    t,
+    fc.oneof(any, bent(RECORDS), bent([Buffer.concat([...RECORDS, ...RECORDS])])),
+    (bytes) => {
+      const result = readRecord(bytes, 0, bytes.length)
+      if (result.kind === 'need-more' && (result.bytes <= bytes.length || result.bytes > RECORD_LIMIT_BYTES))
+        throw new Error(JSON.stringify(result))
+      if (result.kind === 'record') {
+        if (!known.has(bytes.toString('latin1', 0, result.head.end))) throw new Error('a record that nobody made')
+        readHops(bytes, result.head)
+      }
+      const length = recordBytesOf(bytes, 0, bytes.length)
+      if (length !== undefined && length > RECORD_LIMIT_BYTES) throw new Error(`${length} bytes`)
+      for (let at = 0; at < bytes.length; ) {
+        const step = scanStep(bytes, at, bytes.length, true)
+        const next = step.kind === 'record' ? step.head.end : step.kind === 'bad' ? step.to : -1
+        if (next <= at || next > bytes.length) throw new Error(`from ${at} to ${next}`)
+        if (step.kind === 'record' && !known.has(bytes.toString('latin1', at, next))) throw new Error('a record that nobody made')
+        at = next
+      }
+    },
+    STRANGERS_BOX_MS,
+  )
 })
 
 test('local messages and their lines', async (t) => {
@@ -226,27 +233,37 @@ test('frames of syslog: however they are cut, the same is read, and no more than
   const cuts = fc.array(fc.nat(400), { maxLength: 8 })
   const framings = fc.constantFrom<SyslogFraming>('octet-counted', 'lines')
   const bytes = fc.array(fc.oneof(any, bent(seeds)), { maxLength: 4 }).map((parts) => Buffer.concat(parts))
-  await box(t, fc.tuple(framings, bytes, cuts), ([framing, sent, places]) => {
-    const read = (chunks: readonly Buffer[]): string => {
-      const got: string[] = []
-      const deframer = new SyslogDeframer(framing, limitBytes, {
-        onMessage: (chunk, start, end, isCut) => {
-          if (end <= start || end - start > limitBytes) throw new Error(`a message of ${end - start} bytes`)
-          got.push(chunk.toString('latin1', start, end), String(isCut))
-        },
-      })
-      for (const chunk of chunks) {
-        const broken = deframer.deliver(chunk)
-        if (deframer.heldBytes > limitBytes + 1) throw new Error(`${deframer.heldBytes} bytes are held`)
-        if (broken !== undefined) return JSON.stringify([got, broken])
+  await box(
+    t,
+    fc.tuple(framings, bytes, cuts),
+    ([framing, sent, places]) => {
+      const read = (chunks: readonly Buffer[]): string => {
+        const got: string[] = []
+        const deframer = new SyslogDeframer(framing, limitBytes, {
+          onMessage: (chunk, start, end, isCut) => {
+            if (end <= start || end - start > limitBytes) throw new Error(`a message of ${end - start} bytes`)
+            got.push(chunk.toString('latin1', start, end), String(isCut))
+          },
+        })
+        for (const chunk of chunks) {
+          const broken = deframer.deliver(chunk)
+          if (deframer.heldBytes > limitBytes + 1) throw new Error(`${deframer.heldBytes} bytes are held`)
+          if (broken !== undefined) return JSON.stringify([got, broken])
+        }
+        return JSON.stringify([got, deframer.end()])
       }
-      return JSON.stringify([got, deframer.end()])
-    }
-    const sorted = [0, ...places.map((place) => Math.min(place, sent.length)).sort((a, b) => a - b), sent.length]
-    const pieces = sorted.slice(1).map((end, index) => sent.subarray(sorted[index]!, end))
-    const [whole, cut] = [read([sent]), read(pieces)]
-    if (whole !== cut) throw new Error(`${whole} became ${cut}`)
-  })
+      const sorted = [0, ...places.map((place) => Math.min(place, sent.length)).sort((a, b) => a - b), sent.length]
+      const pieces = sorted.slice(1).map((end, index) => sent.subarray(sorted[index]!, end))
+      const [whole, cut] = [read([sent]), read(pieces)]
+      if (whole !== cut) throw new Error(`${whole} became ${cut}`)
+    },
+    STRANGERS_BOX_MS,
+  )
+})
+
+test('messages of foreign senders: one message of RFC 5424 goes out that keeps their text', async (t) => {
+  const foreign = new Foreign({ isTrailerFraming: false })
+  await box(t, anyForeignInput, (input) => checkForeign(foreign, input), STRANGERS_BOX_MS)
 })
 
 test('first bytes and PROXY headers: an answer never changes with what follows, and comes in time', async (t) => {

@@ -10,6 +10,7 @@ import { watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
 import { fixedPort } from '../support/fixed-port.ts'
 import { allArrive, COUNT, feed, NUMBERS, open, start } from '../support/programs.ts'
+import { messagesOf, World } from '../unit/destinations/foreign-world.ts'
 
 for (const driver of ['gtls', 'ossl'])
   for (const framing of ['traditional', 'octet-counted'])
@@ -35,6 +36,7 @@ action(type="omfwd" target="127.0.0.1" port="${port}" protocol="tcp" TCP_Framing
 
 for (const [name, args] of [
   ['TCP, lines', ['--tcp']],
+  ['TCP, lines, RFC 3164', ['--tcp', '--rfc3164']],
   ['TCP, octet counting', ['--tcp', '--octet-count']],
   ['TCP, octet counting, RFC 3164', ['--tcp', '--octet-count', '--rfc3164']],
   ['UDP', ['--udp']],
@@ -101,6 +103,26 @@ cert = ${client}/cert.pem\nkey = ${client}/key.pem\nCAfile = ${client}/ca.pem\n`
     input: NUMBERS.map((index) => `number ${index}`).join('\n'),
   })
   await allArrive(t, chain, 'box7.example.com')
+})
+
+test.serial('stunnel behind us: our forward in plain to stunnel on this host, which carries it to a tls listener', async (t) => {
+  const chain = await Chain.make(t)
+  const client = await chain.issue('stunnel-client', { name: 'box7.example.com', role: 'agent' })
+  const [port] = await open(chain, { clients: { names: ['*.example.com'] } })
+  const inside = await fixedPort()
+  fs.writeFileSync(
+    chain.place('client.conf'),
+    `foreground = yes\npid =\n[out]\nclient = yes\naccept = 127.0.0.1:${inside}\nconnect = 127.0.0.1:${port}\nverifyChain = yes
+cert = ${client}/cert.pem\nkey = ${client}/key.pem\nCAfile = ${client}/ca.pem\n`,
+  )
+  const running = start(t, 'stunnel', [chain.place('client.conf')])
+  await eventually('stunnel', () => running.said.includes('Configuration successful'))
+  const world = new World(t)
+  await world.store(messagesOf(COUNT))
+  const destination = world.start(t, 'tcp', { ports: [inside] })
+  await allArrive(t, chain, 'box7.example.com')
+  await destination.stop(AbortSignal.timeout(10_000))
+  t.is(destination.status()['lag_bytes'], 0)
 })
 
 /** A relay's identity with an RSA key, made by openssl under the chain's authority. */

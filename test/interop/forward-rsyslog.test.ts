@@ -9,9 +9,9 @@ import { loghop, watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
 import { fixedPort } from '../support/fixed-port.ts'
 import { sendDatagrams } from '../support/local-sender.ts'
+import { COUNT } from '../support/programs.ts'
 import { drained, identityIn, messagesOf, World } from '../unit/destinations/foreign-world.ts'
 
-const COUNT = 10_000
 const MANY = 200_000
 /** rsyslog's own name for the client that may connect. */
 const PEER = 'relay.example.com'

@@ -25,6 +25,10 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'curl', package: 'curl' },
     { program: 'openssl', package: 'openssl' },
   ],
+  'fail2ban.test.ts': [
+    { program: 'fail2ban-regex', package: 'fail2ban' },
+    { program: 'fail2ban-server', package: 'fail2ban' },
+  ],
   'openssl.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'other-authority.test.ts': [{ program: 'openssl', package: 'openssl' }],
   'pkcs12.test.ts': [
@@ -47,11 +51,15 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'openssl', package: 'openssl' },
     { program: 'systemd-socket-activate', package: 'systemd' },
   ],
+  'sslscan.test.ts': [{ program: 'sslscan', package: 'sslscan' }],
   'syslog-ng.test.ts': [
     { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
     { program: 'logger', package: 'bsdutils' },
   ],
-  'tls-conduct.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'tls-conduct.test.ts': [
+    { program: 'openssl', package: 'openssl' },
+    { program: 'python3', package: 'python3' },
+  ],
   'sources.test.ts': [
     { program: 'journalctl', package: 'systemd' },
     { program: 'journalctl', package: 'systemd-journal-remote', file: '/lib/systemd/systemd-journal-remote' },
@@ -60,6 +68,7 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
   'rsyslog.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-relp', file: `${PLUGINS}/omrelp.so` },
+    { program: 'logger', package: 'bsdutils' },
   ],
   'years.test.ts': [{ program: 'openssl', package: 'openssl' }],
   // inetutils-syslogd cannot be installed beside rsyslog; the test unpacks it for itself.

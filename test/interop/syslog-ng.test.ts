@@ -40,41 +40,59 @@ log { source(s); destination(d); flags(flow-control); };
     await allArrive(t, chain, 'box7.example.com')
   })
 
-run("our forward over TLS to syslog-ng's syslog(): each message once and in order, and the connection ends in order", async (t) => {
-  const chain = await Chain.make(t)
-  const receiver = await chain.issue('receiver', { name: 'loghost.example.com', role: 'relay', san: ['127.0.0.1'] })
-  const port = await fixedPort()
-  const file = chain.place('received')
-  fs.writeFileSync(
-    chain.place('syslog-ng.conf'),
-    `@version: 3.38
+for (const [kind, framing, flags] of [
+  ['syslog', 'octet-counted', ''],
+  ['network', 'lines', 'flags(syslog-protocol)'],
+] as const)
+  run(
+    `our forward over TLS, ${framing}, to syslog-ng's ${kind}(): each message once and in order, and the connection ends in order`,
+    async (t) => {
+      const chain = await Chain.make(t)
+      const receiver = await chain.issue('receiver', { name: 'loghost.example.com', role: 'relay', san: ['127.0.0.1'] })
+      const port = await fixedPort()
+      const file = chain.place('received')
+      fs.writeFileSync(
+        chain.place('syslog-ng.conf'),
+        `@version: 3.38
 options { keep-hostname(yes); };
-source s { syslog(ip("127.0.0.1") port(${port}) transport("tls")
+source s { ${kind}(ip("127.0.0.1") port(${port}) transport("tls") ${flags}
   tls(peer-verify(required-trusted) ca-file("${receiver}/ca.pem") key-file("${receiver}/key.pem") cert-file("${receiver}/cert.pem"))); };
-destination d { file("${file}" template("\${HOST} \${PROGRAM}: \${MSG}\\n")); };
+destination d { file("${file}" template("\${HOST} \${PROGRAM}: [\${MSG}]\\n")); };
 log { source(s); destination(d); flags(flow-control); };
 `,
+      )
+      const running = startSyslogNg(t, chain)
+      await eventually(
+        'syslog-ng',
+        () => running.said.includes('syslog-ng starting up') || fs.existsSync(chain.place('ctl')),
+        () => running.said,
+      )
+      const world = new World(t)
+      await world.store(messagesOf(COUNT / 2))
+      await world.store(messagesOf(COUNT / 2, COUNT / 2), true)
+      // What a line cannot hold must not become two messages, nor be lost.
+      await world.store(['<13>1 2026-01-01T00:00:00Z web01 app - - - two\nlines'])
+      const wanted = [...NUMBERS.map((index) => `number ${index}`), framing === 'lines' ? 'two#012lines' : 'two\nlines']
+      const text = (): string => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '')
+      const destination = world.start(t, 'syslog-tls', {
+        ports: [port],
+        framing,
+        identity: () => identityIn(chain.place('relay-identity')),
+      })
+      await eventually(
+        `${COUNT} messages at syslog-ng`,
+        () => text().endsWith('lines]\n'),
+        () => `There are ${linesOf(file).length}. ${running.said}`,
+      )
+      await destination.stop(AbortSignal.timeout(10_000))
+      t.deepEqual(
+        text()
+          .split(/(?<=\])\n/)
+          .slice(0, -1),
+        wanted.map((message) => `web01 app: [${message}]`),
+      )
+      t.is(destination.status()['lag_bytes'], 0)
+      t.is(world.metrics.get('messagesEscaped'), framing === 'lines' ? 1 : 0)
+      t.notRegex(running.said, /I\/O error|SSL error/i)
+    },
   )
-  const running = startSyslogNg(t, chain)
-  await eventually(
-    'syslog-ng',
-    () => running.said.includes('syslog-ng starting up') || fs.existsSync(chain.place('ctl')),
-    () => running.said,
-  )
-  const world = new World(t)
-  await world.store(messagesOf(COUNT / 2))
-  await world.store(messagesOf(COUNT / 2, COUNT / 2), true)
-  const destination = world.start(t, 'syslog-tls', { ports: [port], identity: () => identityIn(chain.place('relay-identity')) })
-  await eventually(
-    `${COUNT} messages at syslog-ng`,
-    () => linesOf(file).length >= COUNT,
-    () => `There are ${linesOf(file).length}. ${running.said}`,
-  )
-  await destination.stop(AbortSignal.timeout(10_000))
-  t.deepEqual(
-    linesOf(file),
-    NUMBERS.map((index) => `web01 app: number ${index}`),
-  )
-  t.is(destination.status()['lag_bytes'], 0)
-  t.notRegex(running.said, /I\/O error|SSL error/i)
-})

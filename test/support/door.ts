@@ -1,5 +1,6 @@
 // A relay with listeners of the test's own, and clients that say something to it.
 
+import * as fs from 'node:fs'
 import * as net from 'node:net'
 import * as path from 'node:path'
 import * as tls from 'node:tls'
@@ -37,21 +38,33 @@ export function say(to: net.NetConnectOpts, ...parts: (string | Buffer)[]): Prom
   })
 }
 
-export function sayTls(to: Place & { readonly localAddress?: string }, identity: MadeIdentity, text: string | Buffer): Promise<string> {
+/** The same over TLS. @param more options of the connection, such as the ciphers */
+export function sayTls(
+  to: Place & { readonly localAddress?: string },
+  identity: Pick<MadeIdentity, 'key' | 'cert'>,
+  text: string | Buffer,
+  more: tls.ConnectionOptions = {},
+): Promise<string> {
   return new Promise((resolve) => {
     const { key, cert } = identity
-    const socket = tls.connect({ ...to, rejectUnauthorized: false, key, cert }, () => socket.end(text))
+    const socket = tls.connect({ ...to, rejectUnauthorized: false, key, cert, ...more }, () => socket.end(text))
     collect(socket, resolve)
   })
 }
 
-function collect(socket: net.Socket, resolve: (text: string) => void): void {
+/** Resolves with all that comes on a connection until it is closed. */
+export function collect(socket: net.Socket, resolve: (text: string) => void): void {
   let text = ''
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1')
   })
   socket.on('error', () => undefined)
   socket.on('close', () => resolve(text))
+}
+
+/** Linux alone. */
+export function residentKib(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))![1])
 }
 
 export function fileOf(chain: Chain, ...host: string[]): string {

@@ -6,15 +6,15 @@ import * as path from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Chain } from './chain.ts'
 import { watched } from './daemon.ts'
+import { openDoor } from './door.ts'
 import { eventually } from './eventually.ts'
 
 export const COUNT = 10_000
 export const NUMBERS = Array.from({ length: COUNT }, (_, index) => index)
 
+/** Starts the relay with these listeners. @returns their ports */
 export async function open(chain: Chain, ...listeners: Record<string, unknown>[]): Promise<number[]> {
-  chain.relayOptions['listeners'] = listeners
-  await chain.startRelay()
-  return [...(await chain.relay.event('started')).matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]))
+  return (await openDoor(chain, ...listeners)).map(({ port }) => port)
 }
 
 /** Every message once; in order where the sender keeps it. */
@@ -33,15 +33,16 @@ export async function allArrive(t: ExecutionContext, chain: Chain, host: string,
   t.deepEqual(isOrdered ? numbers : numbers.sort((a, b) => a - b), NUMBERS)
 }
 
+export interface Started {
+  said: string
+  /** Has it end in order. */
+  end(): void
+}
+
 /** Starts a program that stays, with what it says at hand. */
-export function start(
-  t: ExecutionContext,
-  program: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): { said: string } {
+export function start(t: ExecutionContext, program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-  const running = { said: '' }
+  const running: Started = { said: '', end: () => void child.kill('SIGTERM') }
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
       running.said += chunk.toString('utf8')

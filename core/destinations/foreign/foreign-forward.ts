@@ -11,6 +11,7 @@ import type { Chunk } from '../../spool/follower.ts'
 import type { Position } from '../../spool/position.ts'
 import type { Spool } from '../../spool/spool.ts'
 import { type Lookup, systemLookup } from '../../transport/plain-connector.ts'
+import type { SyslogFraming } from '../../transport/syslog-framing.ts'
 import type { RelayAddress } from '../../transport/tls-connector.ts'
 import type { TlsIdentity } from '../../transport/tls-policy.ts'
 import { Failback } from '../failback.ts'
@@ -28,6 +29,8 @@ const SHORT_DATAGRAM_BYTES = 9216
 
 export interface ForeignForwardOptions {
   readonly protocol: ForeignProtocol
+  /** Of syslog-tls and tcp; octet-counted when left out. */
+  readonly framing?: SyslogFraming | undefined
   readonly receivers: readonly RelayAddress[]
   /** Spread new connections over the list, instead of the first that answers. */
   readonly balance: boolean
@@ -165,11 +168,20 @@ export class ForeignForwardDestination {
 
   #connect(): void {
     this.#state.to('connecting')
-    const { protocol, mayLeaveHost, lookup = systemLookup, describeIdentity, identity, receivers } = this.#options
+    const {
+      protocol,
+      framing = 'octet-counted',
+      mayLeaveHost,
+      lookup = systemLookup,
+      describeIdentity,
+      identity,
+      receivers,
+    } = this.#options
     const receiver = receivers[this.#choice.index]!
     const name = `${receiver.host}:${receiver.port}`
     const options = {
       protocol,
+      framing,
       mayLeaveHost,
       lookup,
       describeIdentity,
@@ -177,6 +189,7 @@ export class ForeignForwardDestination {
       clock: this.#clock,
       datagramLimitBytes: this.#datagramLimitBytes,
       onCut: () => this.#metrics.add('messagesCut', 1),
+      onEscaped: () => this.#metrics.add('messagesEscaped', 1),
       onDatagramTooLong: () => {
         this.#datagramLimitBytes = SHORT_DATAGRAM_BYTES
       },

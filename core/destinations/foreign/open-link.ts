@@ -3,9 +3,11 @@ import { LoghopError } from '../../base/errors.ts'
 import type { LogFields } from '../../base/log.ts'
 import { describeCertificate } from '../../transport/certificate.ts'
 import { connectTcp, connectUdp, type Lookup } from '../../transport/plain-connector.ts'
+import type { SyslogFraming } from '../../transport/syslog-framing.ts'
 import { connectTls, type RelayAddress } from '../../transport/tls-connector.ts'
 import type { TlsIdentity } from '../../transport/tls-policy.ts'
 import { DatagramLink } from './datagram-link.ts'
+import { framesOf } from './frames.ts'
 import type { Link, LinkEvents } from './link.ts'
 import type { ForeignProtocol } from './protocols.ts'
 import { RelpLink } from './relp-link.ts'
@@ -20,6 +22,9 @@ export interface LinkOptions {
   readonly mayLeaveHost: boolean
   readonly lookup: Lookup
   readonly clock: Clock
+  /** For syslog-tls and tcp. */
+  readonly framing: SyslogFraming
+  readonly onEscaped: () => void
   /** For udp: longer messages are cut. */
   readonly datagramLimitBytes: number
   readonly onCut: () => void
@@ -62,7 +67,7 @@ export function openLink(receiver: RelayAddress, options: LinkOptions, told: Lin
     told.onFailed(`Cannot reach ${name}: ${messageOf(error)}`, remedy)
   }
   const openStream = (socket: ConstructorParameters<typeof StreamLink>[0], fields: LogFields): void => {
-    link = new StreamLink(socket, clock, events)
+    link = new StreamLink(socket, framesOf(options.framing, options.onEscaped), clock, events)
     events.onReady(link, fields)
   }
   const open = (): (() => void) => {

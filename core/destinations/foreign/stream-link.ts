@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
-import { countBytes, writeOctetCounted } from '../../transport/octet-counted.ts'
+import type { Frames } from './frames.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { Tail } from './tail.ts'
 
@@ -13,10 +13,19 @@ const TICK_MS = 100
 const STALL_LIMIT_MS = 120_000
 /** How long the receiver may take to close its side. */
 const CLOSE_LIMIT_MS = 3000
+/** How long what the system had taken before the receiver closed may take to leave. */
+const LEAVE_LIMIT_MS = 1000
 
-/** Octet counting over TLS (RFC 5425) or over plain TCP (RFC 6587); the receiver answers nothing. */
+interface Parcel {
+  readonly buffer: Buffer
+  readonly bytes: number
+  readonly messages: number
+}
+
+/** Frames over TLS (RFC 5425) or over plain TCP (RFC 6587); the receiver answers nothing. */
 export class StreamLink implements Link {
   readonly #socket: Socket
+  readonly #frames: Frames
   readonly #clock: Clock
   readonly #events: LinkEvents
   readonly #tail: Tail
@@ -25,14 +34,17 @@ export class StreamLink implements Link {
   #parcel: Buffer | undefined
   #filled = 0
   #messages = 0
-  #waiting = 0
+  /** Filled, and not given to the socket: it has one write at a time, so that nothing goes out behind the receiver's close_notify. */
+  readonly #queue: Parcel[] = []
+  #isWriting = false
   #progressMs: number
   #closingMs: number | undefined
   #isFinished = false
   #isOver = false
 
-  constructor(socket: Socket, clock: Clock, events: LinkEvents) {
+  constructor(socket: Socket, frames: Frames, clock: Clock, events: LinkEvents) {
     this.#socket = socket
+    this.#frames = frames
     this.#clock = clock
     this.#events = events
     this.#tail = new Tail(clock, (messages) => events.onDone(messages))
@@ -42,13 +54,13 @@ export class StreamLink implements Link {
     // A syslog receiver has nothing to say, but only who reads hears that it closes.
     socket.resume()
     socket.on('end', () => {
-      if (!this.#isFinished) this.#fail('the receiver closed the connection')
+      if (!this.#isFinished) this.#leave()
     })
     socket.on('finish', () => {
       this.#isFinished = true
     })
     socket.on('close', (hadError: boolean) => {
-      if (hadError || !this.#isFinished || this.#waiting > 0) this.#fail('the receiver closed the connection')
+      if (hadError || !this.#isFinished || this.#isWriting) this.#fail('the receiver closed the connection')
       else {
         this.#tail.settleAll()
         this.#end()
@@ -61,40 +73,29 @@ export class StreamLink implements Link {
   }
 
   add(bytes: Buffer, start: number, end: number): void {
-    const frameBytes = countBytes(end - start) + end - start
+    const frameBytes = this.#frames.measure(bytes, start, end)
     if (this.#parcel !== undefined && this.#filled + frameBytes > this.#parcel.length) this.flush()
     this.#parcel ??=
       frameBytes > PARCEL_BYTES ? Buffer.allocUnsafeSlow(frameBytes) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(PARCEL_BYTES))
-    this.#filled = writeOctetCounted(this.#parcel, this.#filled, bytes, start, end)
+    this.#filled = this.#frames.write(this.#parcel, this.#filled, bytes, start, end)
     this.#messages++
   }
 
   flush(): void {
-    const parcel = this.#parcel
-    if (parcel === undefined || this.#isOver) return
-    const bytes = this.#filled
-    const messages = this.#messages
+    const buffer = this.#parcel
+    if (buffer === undefined || this.#isOver) return
+    this.#queue.push({ buffer, bytes: this.#filled, messages: this.#messages })
     this.#parcel = undefined
     this.#filled = 0
     this.#messages = 0
-    if (this.#waiting === 0) this.#progressMs = this.#clock.monotonicMs()
-    this.#waiting++
-    this.#socket.write(parcel.subarray(0, bytes), (error) => {
-      if (this.#isOver || error) return
-      if (parcel.length === PARCEL_BYTES) this.#free.push(parcel)
-      this.#waiting--
-      this.#progressMs = this.#clock.monotonicMs()
-      this.#tail.hand(messages, bytes)
-      this.#events.onRoom()
-    })
+    this.#write()
   }
 
   close(): void {
     if (this.#isOver || this.#closingMs !== undefined) return
     this.flush()
     this.#closingMs = this.#clock.monotonicMs()
-    // Over TLS with close_notify first, which RFC 5425 section 4.4 demands of the sender.
-    this.#socket.end()
+    this.#write()
   }
 
   destroy(): void {
@@ -102,6 +103,32 @@ export class StreamLink implements Link {
     this.#isOver = true
     clearInterval(this.#timer)
     this.#socket.destroy()
+  }
+
+  get #waiting(): number {
+    return this.#queue.length + (this.#isWriting ? 1 : 0)
+  }
+
+  #write(): void {
+    if (this.#isWriting || this.#isOver) return
+    const parcel = this.#queue.shift()
+    if (parcel === undefined) {
+      // Over TLS with close_notify first, which RFC 5425 section 4.4 demands of the sender.
+      if (this.#closingMs !== undefined) this.#socket.end()
+      return
+    }
+    this.#isWriting = true
+    this.#progressMs = this.#clock.monotonicMs()
+    const { buffer, bytes, messages } = parcel
+    this.#socket.write(buffer.subarray(0, bytes), (error) => {
+      if (this.#isOver || error) return
+      this.#isWriting = false
+      if (buffer.length === PARCEL_BYTES) this.#free.push(buffer)
+      this.#progressMs = this.#clock.monotonicMs()
+      this.#tail.hand(messages, bytes)
+      this.#write()
+      this.#events.onRoom()
+    })
   }
 
   #tick(): void {
@@ -120,6 +147,20 @@ export class StreamLink implements Link {
     if (this.#isOver) return
     this.destroy()
     this.#events.onClosed()
+  }
+
+  /** The receiver has closed its side: it is answered in kind, and sent no more. Whether it has read what it was sent nobody knows. */
+  #leave(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    clearInterval(this.#timer)
+    const socket = this.#socket
+    const limit = setTimeout(() => socket.destroy(), LEAVE_LIMIT_MS)
+    socket.end(() => {
+      clearTimeout(limit)
+      socket.destroy()
+    })
+    this.#events.onFailed('the receiver closed the connection', '')
   }
 
   #fail(sentence: string): void {

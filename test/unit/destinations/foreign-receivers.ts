@@ -147,6 +147,17 @@ export class OctetReceiver extends StreamReceiver {
   }
 }
 
+/** RFC 6587, non-transparent framing: lines that end in LF. */
+export class LineReceiver extends StreamReceiver {
+  readonly #rests = new WeakMap<Socket, string>()
+
+  onData(socket: Socket, received: Received, chunk: Buffer): void {
+    const lines = ((this.#rests.get(socket) ?? '') + chunk.toString('latin1')).split('\n')
+    this.#rests.set(socket, lines.pop()!)
+    received.messages.push(...lines)
+  }
+}
+
 export interface DatagramReceiver {
   readonly port: number
   readonly datagrams: Buffer[]

@@ -3,7 +3,7 @@ import { Tail } from '../../../core/destinations/foreign/tail.ts'
 import { writeOctetCounted } from '../../../core/transport/octet-counted.ts'
 import { Chain } from '../../support/chain.ts'
 import { eventually } from '../../support/eventually.ts'
-import { OctetReceiver } from './foreign-receivers.ts'
+import { LineReceiver, OctetReceiver } from './foreign-receivers.ts'
 import { drained, identityIn, JumpingClock, messagesOf, World } from './foreign-world.ts'
 
 test('octet counting counts bytes, with as many digits as it takes', (t) => {
@@ -34,6 +34,26 @@ test('RFC 5425: every message arrives as it stands in the spool; a stop sends cl
   t.is(destination.status()['lag_bytes'], 0)
   t.deepEqual(receiver.connections, [{ messages: [...messagesOf(20_000), ...odd], end: 'in order' }])
   t.is(world.metrics.get('messagesForwarded'), 20_003)
+})
+
+test('lines: every message arrives in a frame of its own, and those that hold what a line cannot are escaped and counted', async (t) => {
+  const chain = await Chain.make(t)
+  const receiver = new LineReceiver(t, chain.place('relay-identity'))
+  const world = new World(t)
+  const odd = ['<13>1 - - - - - - a\nb\0c \xff', '12 <13>forged', `<14>1 - - - - - - ${'y\n'.repeat(200_000)}`]
+  await world.store(messagesOf(20_000))
+  await world.store(
+    odd.map((text) => Buffer.from(text, 'latin1')),
+    true,
+  )
+  const identity = () => identityIn(chain.place('agent-identity'))
+  const destination = world.start(t, 'syslog-tls', { ports: [await receiver.listen()], identity, framing: 'lines' })
+  await receiver.has(20_003)
+  await destination.stop(AbortSignal.timeout(10_000))
+  t.is(destination.status()['lag_bytes'], 0)
+  const sent = ['<13>1 - - - - - - a#012b#000c \xff', '#0612 <13>forged', `<14>1 - - - - - - ${'y#012'.repeat(200_000)}`]
+  t.deepEqual(receiver.connections, [{ messages: [...messagesOf(20_000), ...sent], end: 'in order' }])
+  t.is(world.metrics.get('messagesEscaped'), 3)
 })
 
 test('RFC 5425: a receiver that refuses our certificate after the handshake costs nothing, and the log explains it', async (t) => {
@@ -88,6 +108,7 @@ test('TCP: what is older than the tail is not sent again, the tail is', async (t
   await receiver.has(1000)
   world.clock.aheadMs += 10_000
   await drained(destination)
+  world.clock.stop()
   await world.store(messagesOf(50, 1000))
   await receiver.has(1050)
   receiver.sockets[0]!.destroy()

@@ -29,16 +29,26 @@ export function messagesOf(count: number, from = 0): string[] {
   return Array.from({ length: count }, (_, index) => `<13>1 2026-01-01T00:00:00Z web01 app - - - number ${from + index}`)
 }
 
-/** A clock that can be put forward. */
+/** A clock that can be put forward, and stopped: then nothing grows old, however slow the machine is. */
 export class JumpingClock implements Clock {
   aheadMs = 0
+  #stoppedMs: number | undefined
+
+  stop(): void {
+    this.#stoppedMs = this.monotonicMs()
+  }
+
+  /** Puts a stopped one forward. */
+  pass(ms: number): void {
+    this.#stoppedMs! += ms
+  }
 
   wallUs(): number {
     return systemClock.wallUs()
   }
 
   monotonicMs(): number {
-    return systemClock.monotonicMs() + this.aheadMs
+    return this.#stoppedMs ?? systemClock.monotonicMs() + this.aheadMs
   }
 }
 

@@ -3,7 +3,16 @@ import { relayOptions } from '../../../relay/options.ts'
 import { load, problemsOf } from '../../support/configuration.ts'
 
 const PIN = `sha-256:${Array(32).fill('AB').join(':')}`
-const LIMITS = { connections: 10_000, per_address: 1000, per_identity: 100, handshake: 10_000, frame: 60_000, names: 1000, origins: 5000 }
+const LIMITS = {
+  connections: 10_000,
+  per_address: 1000,
+  per_identity: 100,
+  per_user: 100,
+  handshake: 10_000,
+  frame: 60_000,
+  names: 1000,
+  origins: 5000,
+}
 const DEFAULTS = { speaks_for: [], on_mismatch: 'rewrite', limit: 65_536, limits: LIMITS, allow: [], deny: [], proxy: [] }
 const CLIENTS = 'clients: { names: [ "*" ] }'
 
@@ -170,7 +179,7 @@ test('relayOptions() takes forward destinations of every protocol, several and b
   const forwards = [
     `{ forward: [ "c1:6514", { address: "c2:6514", pin: "${PIN.toLowerCase()}" } ], balance: true }`,
     `{ forward: [ { address: "c1:2514", pin: "${PIN}" } ], protocol: relp }`,
-    `{ forward: [ { address: "192.0.2.9:6514", pin: "${PIN}" } ], protocol: syslog-tls, balance: false }`,
+    `{ forward: [ { address: "192.0.2.9:6514", pin: "${PIN}" } ], protocol: syslog-tls, framing: lines, balance: false }`,
     '{ forward: [ "127.0.0.1:514", "[::1]:514", "localhost:514" ], protocol: tcp }',
     '{ forward: [ "192.0.2.9:514", "far.example.com:514" ], protocol: udp, plaintext: accepted }',
     '{ files: /l }',
@@ -184,7 +193,13 @@ test('relayOptions() takes forward destinations of every protocol, several and b
       fail_back: 60_000,
     },
     { forward: [{ address: { host: 'c1', port: 2514 }, pin: PIN }], protocol: 'relp', balance: false, fail_back: 60_000 },
-    { forward: [{ address: { host: '192.0.2.9', port: 6514 }, pin: PIN }], protocol: 'syslog-tls', balance: false, fail_back: 60_000 },
+    {
+      forward: [{ address: { host: '192.0.2.9', port: 6514 }, pin: PIN }],
+      protocol: 'syslog-tls',
+      framing: 'lines',
+      balance: false,
+      fail_back: 60_000,
+    },
     {
       forward: ['127.0.0.1', '::1', 'localhost'].map((host) => ({ address: { host, port: 514 } })),
       protocol: 'tcp',
@@ -219,6 +234,10 @@ for (const [destination, problem] of [
   ['{ forward: [ "localhost.example.com:514" ], protocol: udp }', /protocol: found "udp" \(localhost\.example\.com is not this host/],
   ['{ forward: [ "0.0.0.0:514" ], protocol: udp }', /0\.0\.0\.0 is not this host/],
   ['{ forward: [ "c:514" ], protocol: udp, plaintext: yes }', /plaintext: found "yes", allowed accepted$/],
+  ['{ forward: [ "c:1" ], protocol: syslog-tls, framing: line }', /framing: found "line", allowed octet-counted, or lines that end in LF/],
+  ['{ forward: [ "c:1" ], framing: lines }', /framing: found "lines" \(loghop has frames of its own; leave it out\)/],
+  ['{ forward: [ "c:1" ], protocol: relp, framing: octet-counted }', /framing: found "octet-counted" \(relp has frames of its own/],
+  ['{ forward: [ "[::1]:514" ], protocol: udp, framing: lines }', /framing: found "lines" \(udp has frames of its own/],
   ['{ forward: [ "c:514" ], plaintext: accepted }', /plaintext: found "accepted" \(loghop always has TLS; leave it out\)/],
   [
     `{ forward: [ { address: "127.0.0.1:1", pin: "${PIN}" } ], protocol: tcp }`,

@@ -68,6 +68,13 @@ test('a listener without TLS is refused anywhere but on loopback, and localhost 
   await t.throwsAsync(placesOf({ kind: 'activated', name: 'x' }, none, true), { message: /systemd has passed no socket of that name/ })
   const places = await placesOf({ kind: 'address', host: 'localhost', port: 1 }, none, true)
   t.true(places.length > 0 && places.every((place) => place.kind === 'address' && net.isIP(place.host) !== 0))
+  const elsewhere = async () => [
+    { address: '127.0.0.1', family: 4 },
+    { address: '192.0.2.7', family: 4 },
+  ]
+  await t.throwsAsync(placesOf({ kind: 'address', host: 'LocalHost', port: 1 }, none, true, elsewhere), {
+    message: /localhost is 192\.0\.2\.7 here, which is not loopback/,
+  })
   t.deepEqual(await placesOf({ kind: 'activated', name: 'x' }, () => [3, 4], true), [
     { kind: 'descriptor', fd: 3, name: 'x' },
     { kind: 'descriptor', fd: 4, name: 'x' },
@@ -78,7 +85,8 @@ test('a proxy that sends no header in time is turned away, and a full address is
   const turned: Turned[] = []
   let tell: () => void = () => undefined
   const places = [{ kind: 'address', host: '127.0.0.1', port: 0 } as const]
-  const common = { places, isLocalOnly: true, connectionsLimit: 10, addressLimit: 1, headerLimitMs: 200, unixMode: 0o600 }
+  const own = { places, unixMode: 0o600, userOf: () => undefined, userLimit: 1 }
+  const common = { ...own, isLocalOnly: true, connectionsLimit: 10, addressLimit: 1, headerLimitMs: 200 }
   const onTurnedAway = (what: Turned): void => {
     turned.push(what)
     tell()
