@@ -5,12 +5,14 @@ import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
-import { ForwardDestination } from '../core/destinations/forward.ts'
+import { DestinationSet } from '../core/destinations/destination-set.ts'
+import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
 import { Intake } from '../core/pipeline/intake.ts'
 import { Loss } from '../core/pipeline/loss.ts'
-import { describeCertificate } from '../core/transport/certificate.ts'
+import { wantedOf } from './destinations.ts'
+import { LocalSync } from './local-sync.ts'
 import type { AgentOptions } from './options.ts'
 import { Sources } from './sources.ts'
 
@@ -36,9 +38,11 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
     keeping,
     {
       onIdentity: (_identity, isRenewed, spreadMs) => {
-        if (isRenewed) uplink.moveWithin(spreadMs)
+        if (isRenewed) for (const destination of destinations.all) destination.moveWithin?.(spreadMs)
       },
-      onRevoked: () => uplink.recheck(),
+      onRevoked: () => {
+        for (const destination of destinations.all) destination.recheck?.()
+      },
     },
     log,
     metrics,
@@ -47,21 +51,17 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
   const { name } = keeper.identity
   const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
   const loss = new Loss(name, log, clock)
-  const uplink = new ForwardDestination(
-    {
-      relays: options.relays.map(({ address, pin }) => ({ ...address, pin })),
-      balance: options.balance,
-      failbackMs: options.fail_back,
-      identity: () => keeper.identity,
-      describeIdentity: () => describeCertificate(keeper.identity.facts),
-    },
+  const delivery = {
     spool,
-    // What is sent on but not yet synced is safe: FORMAT.md, Streams and sequences.
-    spool.attach('uplink', false),
+    records: new SharedRecords(name, log, metrics),
     log,
     metrics,
     clock,
-  )
+    identity: () => keeper.identity,
+  }
+  const destinations = new DestinationSet(wantedOf(options, delivery), spool, log)
+  const syncing = new LocalSync(spool, clock)
+  syncing.isWanted = options.rules.length > 0
   const intake = new Intake(spool, name, loss, metrics, options.spool.compress)
   const receiver: PayloadReceiver = (bytes, start, end, count, receivedUs) => intake.store(bytes, start, end, count, receivedUs)
   const hostname = hostnameOf(options)
@@ -81,17 +81,20 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
       problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
       sources: sources.names,
       spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
-      destinations: [uplink.status()],
+      destinations: destinations.all.map((destination) => destination.status()),
       loss: loss.totals(),
       metrics: metrics.snapshot(),
     }))
   } catch (error) {
     await sources.stop()
     loss.stop()
+    syncing.stop()
+    await destinations.stop(AbortSignal.abort())
     await close()
+    destinations.close()
     throw error
   }
-  uplink.start()
+  destinations.start()
   keeper.start()
   log.info('started', `Agent ${name} takes messages from ${sources.names.join(', ')}`, { pid: process.pid })
   return {
@@ -101,8 +104,12 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
       stopStatus()
       await sources.stop()
       loss.stop()
-      await uplink.stop(deadline)
+      syncing.stop()
+      // Local destinations are shown only what is durable.
+      await spool.commit()
+      await destinations.stop(deadline)
       await close()
+      destinations.close()
       log.info('stopped', 'Agent stopped', {
         stored: metrics.get('messagesStored'),
         forwarded: metrics.get('messagesForwarded'),

@@ -1,8 +1,10 @@
+import { UPLINK } from '../agent/destinations.ts'
 import { type AgentOptions, agentOptions } from '../agent/options.ts'
 import { formatAddress } from '../core/base/address.ts'
 import { ConfigurationError, loadConfiguration } from '../core/base/configuration.ts'
 import { destinationName } from '../core/destinations/destination-name.ts'
 import { localIdentity } from '../core/destinations/local-identity.ts'
+import { planRules } from '../core/destinations/rule-targets.ts'
 import { type RelayOptions, relayOptions } from '../relay/options.ts'
 
 /** Whose spool it is, and the cursors that a daemon with this configuration has. */
@@ -27,7 +29,7 @@ export function loadConfiguredSpool(file: string): ConfiguredSpool {
 }
 
 function ofAgent(options: AgentOptions): ConfiguredSpool {
-  return { directory: options.spool.directory, cursors: ['uplink'] }
+  return { directory: options.spool.directory, cursors: [UPLINK, ...planRules(options.rules).targets.map(({ name }) => name)] }
 }
 
 function cursorOf(destination: RelayOptions['destinations'][number]): string {

@@ -1,4 +1,4 @@
-// Text files per host: follows what is durable in the spool, one write per file and chunk. Exactly once across crashes: see replay.ts.
+// Text files: follows what is durable in the spool, one write per file and chunk. Exactly once across crashes: see replay.ts.
 
 import * as fs from 'node:fs'
 import { zstdDecompressSync } from 'node:zlib'
@@ -29,6 +29,7 @@ const OUT_BYTES = 1 << 20
 // One memory: what was read, what was unpacked, what will be written.
 const OUT_START = CHUNK_BYTES + PLAIN_BYTES
 const RETRY_MS = 1000
+const NOTHING_NEW_MS = 5
 /** Chunks that are written in one turn of the event loop before listeners have theirs. */
 const CHUNKS_PER_TURN = 4
 
@@ -93,6 +94,7 @@ export class FilesDestination {
   #isScheduled = false
   #trouble = ''
   #retry: NodeJS.Timeout | undefined
+  readonly #unsubscribe: () => void
 
   constructor(options: FilesOptions, spool: Spool, attachment: Attachment, log: Log, metrics: Metrics, clock: Clock) {
     this.#options = options
@@ -115,7 +117,7 @@ export class FilesDestination {
         this.#generations?.settle(new Set(files.map((file) => file.inode)))
       },
     )
-    spool.onSynced(() => this.#schedule())
+    this.#unsubscribe = spool.onSynced(() => this.#schedule())
   }
 
   start(): void {
@@ -137,10 +139,13 @@ export class FilesDestination {
   /** Writes what is durable until the signal says that time is up. The spool's close makes the last checkpoint. */
   async stop(deadline: AbortSignal): Promise<void> {
     while (!deadline.aborted && this.#trouble === '' && this.#spool.lagBytes(this.#attachment) > 0) {
+      const before = this.#attachment.acknowledged
       this.#pump()
-      await new Promise((resolve) => setImmediate(resolve))
+      // What is left may not be durable yet.
+      await new Promise((resolve) => setTimeout(resolve, this.#attachment.acknowledged === before ? NOTHING_NEW_MS : 0))
     }
     this.#isStopped = true
+    this.#unsubscribe()
     clearTimeout(this.#retry)
     await this.#generations?.stop()
   }

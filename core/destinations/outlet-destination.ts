@@ -72,6 +72,7 @@ export class OutletDestination implements Destination {
   /** All that was durable at the last look has been handed over. */
   #isCaughtUp = false
   #onProgress: (() => void) | undefined
+  readonly #unsubscribe: () => void
 
   /** @param selects everything when left out */
   constructor(
@@ -94,7 +95,7 @@ export class OutletDestination implements Destination {
     this.#trouble = new RelayTrouble(log, clock, 'destination-failed')
     this.#backoff = new Backoff(RETRY_FIRST_MS, outlet.retryLimitMs)
     this.#state = new StateMachine<State>(`destination ${outlet.name}`, NEXT, 'idle')
-    spool.onSynced(() => this.#schedule())
+    this.#unsubscribe = spool.onSynced(() => this.#schedule())
   }
 
   start(): void {
@@ -115,6 +116,14 @@ export class OutletDestination implements Destination {
     }
   }
 
+  moveWithin(spreadMs: number): void {
+    if (this.#outlet.renew !== undefined) setTimeout(() => this.#outlet.renew?.(), Math.random() * spreadMs).unref()
+  }
+
+  recheck(): void {
+    this.#outlet.renew?.()
+  }
+
   /** Hands over what is there until all is done or the signal says that time is up. */
   async stop(deadline: AbortSignal): Promise<void> {
     this.#isCaughtUp = false
@@ -131,6 +140,7 @@ export class OutletDestination implements Destination {
       if (this.#state.is('open')) this.#settleSafely()
     }
     this.#state.to('stopped')
+    this.#unsubscribe()
     clearTimeout(this.#retry)
     this.#outlet.close()
   }

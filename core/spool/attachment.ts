@@ -96,6 +96,26 @@ export class Attachment {
     writeDocument(this.#files, this.#file, 'cursor', document)
     this.#durable = document.position
   }
+
+  /** After `close`: a destination of this name begins anew. @throws the errno */
+  forget(): void {
+    this.#files.unlink(this.#file)
+  }
+}
+
+/** Who has come to the end must have been shown every message of the spool's life, neither more nor fewer. */
+export function auditShown(
+  attachments: readonly Attachment[],
+  end: Position,
+  messages: number,
+  onMiscount: (destination: string, shown: number, stored: number) => void,
+): void {
+  for (const { name, follower } of attachments) {
+    if (comparePositions(follower.next, end) !== 0) continue
+    const shown = follower.next.messages
+    if (shown !== undefined && shown !== messages) onMiscount(name, shown, messages)
+    follower.count(messages)
+  }
 }
 
 export function cursorPath(directory: string, name: string): string {
