@@ -4,8 +4,9 @@ import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
+import { differences, Reload } from '../core/daemon/reload.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
-import { DestinationSet } from '../core/destinations/destination-set.ts'
+import { DestinationSet, replacedText } from '../core/destinations/destination-set.ts'
 import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
@@ -21,11 +22,20 @@ export function hostnameOf(options: AgentOptions): string {
   return options.hostname ?? (os.hostname().replace(/[^\x21-\x7e]/g, '-') || '-')
 }
 
+/** What a reload can change; the rest needs a restart. */
+const RELOADED = ['rules', 'relays', 'balance', 'fail_back']
+
 /**
  * Starts the agent: spool, way to the relay, then the sources, so that nothing is taken in before there is a place for it.
+ * @param read the configuration again
  * @throws {LoghopError} what cannot be opened; all that was opened before is closed again
  */
-export async function startAgent(options: AgentOptions, log: Log, onFailure: (error: Error) => void): Promise<Running> {
+export async function startAgent(
+  options: AgentOptions,
+  log: Log,
+  onFailure: (error: Error) => void,
+  read: () => AgentOptions,
+): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
   const keeping = {
@@ -68,23 +78,40 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
   loss.recordWith((text) => intake.storeLoss(text, 'loghop-agent', hostname, clock))
   const world = { spoolDirectory: options.spool.directory, spool, intake, receiver, hostname, loss, metrics, log, clock, onFailure }
   const sources = new Sources(options.sources, world)
+  const reload = new Reload(
+    options,
+    {
+      read,
+      fixed: (before, after) => differences(before, after, RELOADED),
+      apply: async (after) => {
+        const done = await destinations.replace(wantedOf(after, delivery))
+        syncing.isWanted = after.rules.length > 0
+        return `${after.rules.length} rules, ${replacedText(done)}`
+      },
+    },
+    log,
+  )
   const startedMs = clock.monotonicMs()
   let stopStatus: () => void
   try {
     await sources.start()
-    stopStatus = await serveStatus(options.spool.directory, () => ({
-      program: 'agent',
-      name,
-      pid: process.pid,
-      uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-      ...keeper.status(),
-      problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-      sources: sources.names,
-      spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
-      destinations: destinations.all.map((destination) => destination.status()),
-      loss: loss.totals(),
-      metrics: metrics.snapshot(),
-    }))
+    stopStatus = await serveStatus(
+      options.spool.directory,
+      () => ({
+        program: 'agent',
+        name,
+        pid: process.pid,
+        uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+        ...keeper.status(),
+        problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
+        sources: sources.names,
+        spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
+        destinations: destinations.all.map((destination) => destination.status()),
+        loss: loss.totals(),
+        metrics: metrics.snapshot(),
+      }),
+      () => reload.request(),
+    )
   } catch (error) {
     await sources.stop()
     loss.stop()
@@ -98,7 +125,14 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
   keeper.start()
   log.info('started', `Agent ${name} takes messages from ${sources.names.join(', ')}`, { pid: process.pid })
   return {
-    reload: () => keeper.reload(),
+    reload: () => {
+      keeper.reload()
+      for (const destination of destinations.all) destination.reopen?.()
+      reload.request().catch(onFailure)
+    },
+    reopen: () => {
+      for (const destination of destinations.all) destination.reopen?.()
+    },
     stop: async (deadline) => {
       keeper.stop()
       stopStatus()

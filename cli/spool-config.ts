@@ -1,10 +1,8 @@
 import { UPLINK } from '../agent/destinations.ts'
 import { type AgentOptions, agentOptions } from '../agent/options.ts'
-import { formatAddress } from '../core/base/address.ts'
 import { ConfigurationError, loadConfiguration } from '../core/base/configuration.ts'
-import { destinationName } from '../core/destinations/destination-name.ts'
-import { localIdentity } from '../core/destinations/local-identity.ts'
 import { planRules } from '../core/destinations/rule-targets.ts'
+import { cursorOf } from '../relay/destinations.ts'
 import { type RelayOptions, relayOptions } from '../relay/options.ts'
 
 /** Whose spool it is, and the cursors that a daemon with this configuration has. */
@@ -25,20 +23,12 @@ export function loadConfiguredSpool(file: string): ConfiguredSpool {
       throw problemsOf(asAgent) <= problemsOf(asRelay) ? asAgent : asRelay
     }
   }
-  return { directory: relay.spool.directory, cursors: relay.destinations.map(cursorOf) }
+  const cursors = [...relay.destinations.map(cursorOf), ...planRules(relay.rules).targets.map(({ name }) => name)]
+  return { directory: relay.spool.directory, cursors }
 }
 
 function ofAgent(options: AgentOptions): ConfiguredSpool {
   return { directory: options.spool.directory, cursors: [UPLINK, ...planRules(options.rules).targets.map(({ name }) => name)] }
-}
-
-function cursorOf(destination: RelayOptions['destinations'][number]): string {
-  if ('files' in destination) return destinationName('files', destination.files)
-  if (!('forward' in destination)) {
-    const { kind, identity } = localIdentity(destination)
-    return destinationName(kind, identity)
-  }
-  return destinationName('forward', destination.forward.map(({ address }) => formatAddress(address)).join(','))
 }
 
 function problemsOf(error: unknown): number {

@@ -2,6 +2,7 @@
 // configuration counts at every destination or the new one does.
 
 import { isDeepStrictEqual } from 'node:util'
+import { errnoOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { comparePositions, type Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
@@ -33,6 +34,12 @@ export interface Replaced {
   readonly added: number
   readonly removed: number
   readonly renewed: number
+}
+
+/** `1 destination added, none removed, 2 made anew`. */
+export function replacedText({ added, removed, renewed }: Replaced): string {
+  const count = (number: number): string => (number === 0 ? 'none' : String(number))
+  return `${count(added)} ${added === 1 ? 'destination' : 'destinations'} added, ${count(removed)} removed, ${count(renewed)} made anew`
 }
 
 interface Held {
@@ -79,16 +86,18 @@ export class DestinationSet {
   /**
    * Changes to these from this moment's end of the spool on. Whoever can stay does, and new ones begin there; all that before the first pause. One whose
    * parameters are others is made anew at its own cursor, one that is not wanted any more ends: both are given some time for what is older.
+   * @param also changes what belongs to it in the same moment, and cannot fail
    * @throws {LoghopError} one cannot be made; nothing has changed then
    */
-  replace(wanted: readonly Wanted[]): Promise<Replaced> {
-    const next = this.#replacing.then(() => this.#replace(wanted))
+  replace(wanted: readonly Wanted[], also: () => void = () => undefined): Promise<Replaced> {
+    const next = this.#replacing.then(() => this.#replace(wanted, also))
     this.#replacing = next.catch(() => undefined)
     return next
   }
 
-  async #replace(wanted: readonly Wanted[]): Promise<Replaced> {
+  async #replace(wanted: readonly Wanted[], also: () => void): Promise<Replaced> {
     for (const one of wanted) one.check?.()
+    also()
     const at = this.#spool.end()
     const before = new Map(this.#held.map((held) => [held.wanted.name, held]))
     const pauses: Array<Promise<void>> = []
@@ -115,11 +124,10 @@ export class DestinationSet {
       pauses.push(this.#retire(held, at))
     }
     this.#held = [...after, ...before.values()]
-    const failed = (await Promise.allSettled(pauses)).find((result) => result.status === 'rejected')
+    await Promise.all(pauses)
     this.#held = after
-    // A crash from here on finds every cursor behind the change, as far as it has come.
-    await this.#spool.checkpoint()
-    if (failed !== undefined) throw failed.reason
+    // A crash from here on finds every cursor as far as it has come. What fails is tried again each second.
+    await this.#spool.checkpoint().catch(() => undefined)
     return counts
   }
 
@@ -144,7 +152,7 @@ export class DestinationSet {
     older.switch(wanted.selects, at, this.#spool.attachment(wanted.name).acknowledged)
     // What takes everything, before and after, is left its short way.
     const selects = held.selects === undefined && wanted.selects === undefined ? undefined : older
-    await this.#end(held, at, false)
+    if ((await this.#end(held, at, false)) === 'failed') return
     held.wanted = wanted
     held.selects = selects
     held.destination = wanted.make(selects)
@@ -153,23 +161,29 @@ export class DestinationSet {
 
   async #retire(held: Held, at: Position): Promise<void> {
     const attachment = this.#spool.attachment(held.wanted.name)
-    const isDone = await this.#end(held, at, true)
-    if (!isDone) {
+    if ((await this.#end(held, at, true)) === 'behind') {
       const text = `${held.wanted.label} was removed before it had taken all that came before: the rest is not delivered there`
       this.#log.warn('destination-left', text, { cursor: attachment.name })
     }
   }
 
   /** @returns whether it had come to the place of the change */
-  async #end({ wanted, destination }: Held, at: Position, isGone: boolean): Promise<boolean> {
+  async #end({ wanted, destination }: Held, at: Position, isGone: boolean): Promise<'done' | 'behind' | 'failed'> {
     const attachment = this.#spool.attachment(wanted.name)
     const deadline = AbortSignal.timeout(LEAVE_LIMIT_MS)
     const isThere = (): boolean => comparePositions(attachment.acknowledged, at) >= 0
     while (!isThere() && !deadline.aborted) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     await destination.stop(deadline)
-    await this.#spool.detach(attachment, isGone)
+    try {
+      await this.#spool.detach(attachment, isGone)
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error
+      const text = `Cannot write the cursor of ${wanted.label}: ${(error as Error).message}. It is stopped; restart the program when its disk is well`
+      this.#log.error('destination-stuck', text, { cursor: attachment.name })
+      return 'failed'
+    }
     destination.close()
-    return isThere()
+    return isThere() ? 'done' : 'behind'
   }
 }
 
