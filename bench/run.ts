@@ -1,78 +1,22 @@
 // npm run bench: C sender -> agent -> mutual TLS -> relay -> file, all on this machine, in a network namespace of its own when it may make one.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import { type Chain, startChain } from './chain.ts'
 import { compile } from './compile.ts'
 import { QUEUE_LENGTH, ranInNamespace } from './namespace.ts'
-import { type Usage, usageOf } from './usage.ts'
+import { BYTES, median, output, type Throughput, throughput } from './throughput.ts'
+import type { Usage } from './usage.ts'
 
 const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 1_000_000)
-const BYTES = 200
 const LATENCY_MESSAGES = 10_000
 const LATENCY_RATE = 1000
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3)
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`)
-}
-
-function output(child: ChildProcess): Promise<string> {
-  let text = ''
-  child.stdout!.on('data', (chunk: Buffer) => {
-    text += chunk.toString('utf8')
-  })
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code) => (code === 0 ? resolve(text) : reject(new Error(`ended with ${code}`))))
-  })
-}
-
-async function untilSize(file: string, size: number): Promise<void> {
-  const deadline = performance.now() + 300_000
-  for (;;) {
-    const now = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
-    if (now >= size) return
-    if (performance.now() > deadline) throw new Error(`${file} has ${now} bytes, ${size} were expected`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
-interface Throughput {
-  readonly perSecond: number
-  readonly senderSeconds: number
-  readonly agent: Usage
-  readonly relay: Usage
-}
-
-async function throughput(directory: string, sender: string): Promise<Throughput> {
-  const chain = await startChain(directory)
-  try {
-    // One line first: it opens the file, and tells how long a line is.
-    await output(spawn(sender, [chain.socket, '1', String(BYTES)], { stdio: ['ignore', 'pipe', 'inherit'] }))
-    await untilSize(chain.file, 1)
-    const lineBytes = fs.statSync(chain.file).size
-    const before = { agent: usageOf(chain.agent.pid!), relay: usageOf(chain.relay.pid!) }
-    const started = performance.now()
-    const sent = output(spawn(sender, [chain.socket, String(MESSAGES), String(BYTES)], { stdio: ['ignore', 'pipe', 'inherit'] }))
-    await untilSize(chain.file, lineBytes + MESSAGES * lineBytes)
-    const seconds = (performance.now() - started) / 1000
-    const minus = (now: Usage, then: Usage): Usage => ({
-      ...now,
-      userSeconds: now.userSeconds - then.userSeconds,
-      systemSeconds: now.systemSeconds - then.systemSeconds,
-    })
-    return {
-      perSecond: MESSAGES / seconds,
-      senderSeconds: (JSON.parse(await sent) as { seconds: number }).seconds,
-      agent: minus(usageOf(chain.agent.pid!), before.agent),
-      relay: minus(usageOf(chain.relay.pid!), before.relay),
-    }
-  } finally {
-    await chain.stop()
-  }
 }
 
 interface Latency {
@@ -101,10 +45,6 @@ async function latency(directory: string, sender: string, watcher: string): Prom
   }
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
-}
-
 function cpu(usage: Usage): string {
   return `${((usage.userSeconds + usage.systemSeconds) * (1_000_000 / MESSAGES)).toFixed(2)} (user ${(usage.userSeconds * (1_000_000 / MESSAGES)).toFixed(2)}, system ${(usage.systemSeconds * (1_000_000 / MESSAGES)).toFixed(2)})`
 }
@@ -121,7 +61,7 @@ async function main(): Promise<void> {
     const watcher = compile(directory, 'watcher')
     const runs: Throughput[] = []
     for (let round = 1; round <= ROUNDS; round++) {
-      const run = await throughput(fs.mkdtempSync(path.join(directory, 'run-')), sender)
+      const run = await throughput(fs.mkdtempSync(path.join(directory, 'run-')), sender, MESSAGES)
       runs.push(run)
       write(`round ${round}: ${Math.round(run.perSecond)} messages/s; sender done after ${run.senderSeconds.toFixed(2)} s`)
       write(`  CPU seconds per million: agent ${cpu(run.agent)}, relay ${cpu(run.relay)}`)

@@ -11,24 +11,28 @@ export interface ConfiguredSpool {
   readonly cursors: readonly string[]
 }
 
+export type Either =
+  | { readonly program: 'agent'; readonly options: AgentOptions }
+  | { readonly program: 'relay'; readonly options: RelayOptions }
+
 /** Reads agent.yaml or relay.yaml. @throws {ConfigurationError} it is neither; of the two explanations the shorter one */
-export function loadConfiguredSpool(file: string): ConfiguredSpool {
-  let relay: RelayOptions
+export function loadEither(file: string): Either {
   try {
-    relay = loadConfiguration(file, relayOptions)
+    return { program: 'relay', options: loadConfiguration(file, relayOptions) }
   } catch (asRelay) {
     try {
-      return ofAgent(loadConfiguration(file, agentOptions))
+      return { program: 'agent', options: loadConfiguration(file, agentOptions) }
     } catch (asAgent) {
       throw problemsOf(asAgent) <= problemsOf(asRelay) ? asAgent : asRelay
     }
   }
-  const cursors = [...relay.destinations.map(cursorOf), ...planRules(relay.rules).targets.map(({ name }) => name)]
-  return { directory: relay.spool.directory, cursors }
 }
 
-function ofAgent(options: AgentOptions): ConfiguredSpool {
-  return { directory: options.spool.directory, cursors: [UPLINK, ...planRules(options.rules).targets.map(({ name }) => name)] }
+/** @throws {ConfigurationError} as loadEither */
+export function loadConfiguredSpool(file: string): ConfiguredSpool {
+  const { program, options } = loadEither(file)
+  const own = program === 'agent' ? [UPLINK] : options.destinations.map(cursorOf)
+  return { directory: options.spool.directory, cursors: [...own, ...planRules(options.rules).targets.map(({ name }) => name)] }
 }
 
 function problemsOf(error: unknown): number {

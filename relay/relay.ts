@@ -122,7 +122,7 @@ export async function startRelay(
         const replaced = await destinations.replace(wantedOf(after, delivery), () => {
           cut = door.change(after.listeners)
         })
-        return `${replacedText(replaced)}, ${cut === 0 ? 'no' : cut} ${cut === 1 ? 'connection' : 'connections'} cut`
+        return `${replacedText(replaced)}, ${cut || 'no'} ${cut > 1 ? 'connections' : 'connection'} cut`
       },
     },
     log,

@@ -38,8 +38,8 @@ export interface Replaced {
 
 /** `1 destination added, none removed, 2 made anew`. */
 export function replacedText({ added, removed, renewed }: Replaced): string {
-  const count = (number: number): string => (number === 0 ? 'none' : String(number))
-  return `${count(added)} ${added === 1 ? 'destination' : 'destinations'} added, ${count(removed)} removed, ${count(renewed)} made anew`
+  const first = added === 0 ? 'no destination' : added === 1 ? '1 destination' : `${added} destinations`
+  return `${first} added, ${removed || 'none'} removed, ${renewed || 'none'} made anew`
 }
 
 interface Held {

@@ -4,7 +4,7 @@
 import type { MacroSource } from '../syslog/macro-values.ts'
 import { MacroReader } from '../syslog/macro-values.ts'
 import { readTemplate, type Template } from '../syslog/macros.ts'
-import { MessageFields } from '../syslog/message-fields.ts'
+import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
 import { type MacroPath, macroPath } from '../syslog/path-value.ts'
 import type { PathTemplate } from './path-template.ts'
@@ -99,6 +99,19 @@ export class FilePlanner implements PathTemplate {
   #keyOf(source: MacroSource): string {
     return this.#path.components(source).join('/')
   }
+}
+
+/** What only a message that has come tells. */
+const UNKNOWN = /\$\{?(UNIQID|SOURCEIP|PEER|VIA)\b\}?/g
+
+/** The file that one message would go to, for people: what is not known of it stays a macro. */
+export function shownFile(template: string, message: Uint8Array, context: MessageContext, minutesAt: MinutesAt): string {
+  const path = macroPath(checked(template.replace(UNKNOWN, '$$$$$1')))
+  if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
+  const fields = new MessageFields()
+  fields.begin(message, 0, message.length)
+  const components = path.path.components(new MacroReader(minutesAt).read(fields, context))
+  return [path.path.base === '/' ? '' : path.path.base, ...components].join('/')
 }
 
 function checked(text: string): Template {

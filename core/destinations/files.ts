@@ -179,8 +179,10 @@ export class FilesDestination {
   #pump(): void {
     if (this.#isWaiting || this.#isStopped) return
     try {
-      for (let turn = 0; turn < CHUNKS_PER_TURN; turn++) {
-        const work = this.#options.chosen === undefined ? this.#nextByHost() : this.#nextChosen(this.#options.chosen)
+      const { chosen } = this.#options
+      // Those that read together go in step, so that each finds what was read for another.
+      for (let turn = 0; turn < (chosen === undefined ? CHUNKS_PER_TURN : 1); turn++) {
+        const work = chosen === undefined ? this.#nextByHost() : this.#nextChosen(chosen)
         if (work === undefined) return
         if (!this.#writeWork(work)) return
       }

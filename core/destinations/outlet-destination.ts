@@ -17,7 +17,7 @@ import type { Selects } from './selects.ts'
 import type { SharedChunk, SharedRecord, SharedRecords } from './shared-records.ts'
 
 const RETRY_FIRST_MS = 100
-/** Messages that are looked at in one turn of the event loop before others have theirs. */
+/** Messages that are taken in one turn of the event loop before others have theirs. */
 const MESSAGES_PER_TURN = 4096
 /** Records that are handed over in part or whole and not done; then it waits. */
 const PENDING_LIMIT = 4096
@@ -234,22 +234,26 @@ export class OutletDestination implements Destination {
 
   /** @returns whether there is more for another turn */
   #handOver(): boolean {
+    let walked = 0
     for (let left = MESSAGES_PER_TURN; left > 0; ) {
+      // Those that read together go in step, a chunk at a time, so that each finds what was read for another.
+      if (walked > 0 && this.#chunk !== undefined && this.#record >= this.#chunk.records.length) return true
       const record = this.#currentRecord()
       if (record === undefined) return false
       const { places, bytes, context, head } = record
       const selects = this.#selects
       const first = head.first + head.skip
       for (let count = places.length >>> 1; this.#message < count; this.#message++) {
-        if (left-- === 0) return true
+        if (left === 0) return true
         const at = this.#message * 2
         context.sequence = first + this.#message
         if (selects !== undefined && !selects.selects(bytes, places[at]!, places[at + 1]!, context)) continue
+        left--
         if (this.#alreadyDone > 0) this.#alreadyDone--
         else if (this.#outlet.add(bytes, places[at]!, places[at + 1]!, context)) this.#added++
         else return false
       }
-      left--
+      walked++
       this.#pending.at(-1)!.addedAfter = this.#added
       this.#record++
       this.#message = 0

@@ -21,7 +21,7 @@ export const rulesOption = z
         if (before === undefined) seen.set(place, { at, format: rule.format })
         else if (before.format !== rule.format) {
           const message = `rules[${before.at}] writes to the same place in the format ${before.format ?? 'rfc3339'}; give both the same`
-          context.addIssue({ code: 'custom', path: [at, 'format'], message })
+          context.addIssue({ code: 'custom', path: [at], message })
         }
       }
   })

@@ -24,6 +24,7 @@ export class Attachment {
   #source: CheckpointSource
   #onDurable: (document: CursorDocument) => void = () => undefined
   #writing: Promise<void> = Promise.resolve()
+  #isClosed = false
   readonly #files: Files
   readonly #commit: () => Promise<void>
   readonly #file: string
@@ -75,6 +76,8 @@ export class Attachment {
 
   /** Also when the position is where it was: what the destination keeps beside it may have changed. One after the other. */
   checkpointNow(): Promise<void> {
+    // Both would write the same file.
+    if (this.#isClosed) return this.#writing
     const next = this.#writing.then(() => this.#write())
     this.#writing = next.catch(() => undefined)
     return next
@@ -90,6 +93,7 @@ export class Attachment {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.follower.close()
     await this.#writing
     const document = await this.#source()
