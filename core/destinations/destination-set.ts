@@ -171,7 +171,8 @@ export class DestinationSet {
   async #end({ wanted, destination }: Held, at: Position, isGone: boolean): Promise<'done' | 'behind' | 'failed'> {
     const attachment = this.#spool.attachment(wanted.name)
     const deadline = AbortSignal.timeout(LEAVE_LIMIT_MS)
-    const isThere = (): boolean => comparePositions(attachment.acknowledged, at) >= 0
+    // At the end of a segment it is as well there as at the begin of the next one.
+    const isThere = (): boolean => comparePositions(attachment.acknowledged, at) >= 0 || this.#spool.lagBytes(attachment) === 0
     while (!isThere() && !deadline.aborted) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     await destination.stop(deadline)
     try {

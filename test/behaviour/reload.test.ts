@@ -1,10 +1,11 @@
 // A changed configuration is taken over whole or not at all, and under load nothing is lost or doubled by it.
 
+import { execFileSync, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import test from 'ava'
 import { askReload } from '../../core/daemon/status-socket.ts'
 import { Chain, linesOf } from '../support/chain.ts'
-import { loghop } from '../support/daemon.ts'
+import { loghop, watched } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
 import { fixedPort } from '../support/fixed-port.ts'
 import { disorder, everyNumber, filedNumbers, missing } from '../support/numbered.ts'
@@ -190,4 +191,40 @@ test('an agent goes over to another list of relays, and nothing is lost or doubl
   await chain.agent.end('SIGTERM')
   t.is(disorder(filedNumbers(chain.file)), undefined)
   t.is(missing(everyNumber(counts), filedNumbers(chain.file)), undefined)
+})
+
+test('a destination that is behind gets what came before a change by the old rules, and what came after it by the new ones', async (t) => {
+  const chain = await Chain.make(t)
+  const pipe = chain.place('pipe')
+  execFileSync('mkfifo', [pipe])
+  const file = chain.place('file')
+  chain.agentOptions['rules'] = [
+    { select: '*.*', to: { pipe } },
+    { select: 'kern.*', to: file },
+  ]
+  await chain.startRelay()
+  await chain.startAgent()
+  for (let number = 1; number <= 10; number++) sendOne(chain, `before ${number}`)
+  await chain.lines(10)
+  // They change places while the pipe has no reader, and a third comes in.
+  chain.agentOptions['rules'] = [
+    { select: 'kern.*', to: { pipe } },
+    { select: '*.*', to: [file, chain.place('new')] },
+  ]
+  t.is(chain.agentConfig, chain.place('agent.yaml'))
+  const mark = chain.agent.mark
+  chain.agent.signal('SIGHUP')
+  await chain.agent.event('reloaded', mark)
+  for (let number = 1; number <= 10; number++) sendOne(chain, `after ${number}`)
+  await chain.lines(20)
+  const reader = spawn('sh', ['-c', `exec cat ${pipe} > ${chain.place('read')}`])
+  void watched(t, reader)
+  const texts = (name: string): string[] => linesOf(name).map((line) => line.replace(/^.*\]: /, ''))
+  await eventually('the pipe', () => texts(chain.place('read')).length >= 10)
+  await eventually('the file', () => texts(file).length >= 10)
+  await chain.agent.end('SIGTERM')
+  const expected = (word: string): string[] => Array.from({ length: 10 }, (_, index) => `${word} ${index + 1}`)
+  t.deepEqual(texts(chain.place('read')), expected('before'))
+  t.deepEqual(texts(file), expected('after'))
+  t.deepEqual(texts(chain.place('new')), expected('after'))
 })
