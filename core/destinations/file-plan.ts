@@ -7,9 +7,10 @@ import { readTemplate, type Template } from '../syslog/macros.ts'
 import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
 import { type MacroPath, macroPath } from '../syslog/path-value.ts'
+import type { LineMaker } from './line-maker.ts'
 import type { PathTemplate } from './path-template.ts'
 import type { Selects } from './selects.ts'
-import type { SharedRecord } from './shared-records.ts'
+import type { SharedRecord, SharedRecords } from './shared-records.ts'
 
 /** Files that the messages of one record may go to; those of further ones go to OVERFLOW, or a sender could use up what is open. */
 const FILES_PER_RECORD = 12
@@ -27,6 +28,13 @@ export interface FilePlan {
   /** Records that are planned, from the first on. */
   readonly taken: number
   readonly messages: number
+}
+
+/** Of a destination of files that does not just file everything by host. */
+export interface ChosenOptions {
+  readonly records: SharedRecords
+  readonly planner: FilePlanner
+  readonly lines: LineMaker
 }
 
 export class FilePlanner implements PathTemplate {

@@ -13,13 +13,12 @@ import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
 import { FileGenerations } from './file-generations.ts'
-import type { FilePlanner, Planned } from './file-plan.ts'
+import type { ChosenOptions, Planned } from './file-plan.ts'
 import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
 import type { LineMaker } from './line-maker.ts'
 import type { Modes } from './open-below.ts'
 import { type PathTemplate, pathTemplate } from './path-template.ts'
 import { type RememberedFile, Replay } from './replay.ts'
-import type { SharedRecords } from './shared-records.ts'
 import { writeAgain } from './write-again.ts'
 
 const CHUNK_BYTES = 528 << 10
@@ -43,12 +42,6 @@ export interface FilesOptions {
   readonly fsync?: 'batch' | 'checkpoint' | undefined
   /** Where not every message goes to the file of its host, as a line of the usual form. */
   readonly chosen?: ChosenOptions | undefined
-}
-
-export interface ChosenOptions {
-  readonly records: SharedRecords
-  readonly planner: FilePlanner
-  readonly lines: LineMaker
 }
 
 /** What is written next: the messages by file, and where they end. */
