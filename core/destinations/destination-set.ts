@@ -49,7 +49,7 @@ interface Held {
   destination: Destination
 }
 
-const NOTHING: Selects = { selects: () => false }
+const NOTHING: Selects = { selects: () => false, chosen: () => [] }
 
 export class DestinationSet {
   readonly #spool: Spool
@@ -127,7 +127,7 @@ export class DestinationSet {
     await Promise.all(pauses)
     this.#held = after
     // A crash from here on finds every cursor as far as it has come. What fails is tried again each second.
-    await this.#spool.checkpoint().catch(() => undefined)
+    await Promise.all(after.map(({ wanted: { name } }) => this.#spool.attachment(name).checkpointNow())).catch(() => undefined)
     return counts
   }
 

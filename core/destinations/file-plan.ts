@@ -86,12 +86,14 @@ export class FilePlanner implements PathTemplate {
   #planRecord(record: SharedRecord): Map<string, Planned> {
     const { bytes, places, context } = record
     const own = new Map<string, Planned>()
+    const chosen = this.#selects?.chosen?.(record)
     let key: string | undefined
-    for (let index = 0; index < places.length >>> 1; index++) {
+    for (let at = 0, count = chosen?.length ?? places.length >>> 1; at < count; at++) {
+      const index = chosen === undefined ? at : chosen[at]!
       const start = places[index * 2]!
       const end = places[index * 2 + 1]!
       context.sequence = context.firstSequence + index
-      if (this.#selects !== undefined && !this.#selects.selects(bytes, start, end, context)) continue
+      if (chosen === undefined && this.#selects?.selects(bytes, start, end, context) === false) continue
       if (key === undefined || !this.#isByRecord) {
         this.#fields.begin(bytes, start, end)
         key = this.#keyOf(this.#macros.read(this.#fields, context))

@@ -249,7 +249,7 @@ export class FilesDestination {
     for (const key of keys.keys()) write(key)
     this.#written.clear()
     for (const key of keys.keys()) this.#settle(this.#cache.get(key))
-    this.#attachment.acknowledge(end)
+    this.#attachment.acknowledge(end, messages > 0)
     this.#metrics.add('messagesFiled', messages)
     if (this.#trouble !== '') {
       this.#log.info('files-recovered', `Writing to the files of ${this.#options.template} again`, {})

@@ -243,11 +243,18 @@ export class OutletDestination implements Destination {
       const { places, bytes, context, head } = record
       const selects = this.#selects
       const first = head.first + head.skip
-      for (let count = places.length >>> 1; this.#message < count; this.#message++) {
+      const chosen = selects?.chosen?.(record)
+      let pick = 0
+      for (const count = places.length >>> 1; this.#message < count; this.#message++) {
         if (left === 0) return true
+        if (chosen !== undefined) {
+          while (pick < chosen.length && chosen[pick]! < this.#message) pick++
+          this.#message = chosen[pick] ?? count
+          if (this.#message === count) break
+        }
         const at = this.#message * 2
         context.sequence = first + this.#message
-        if (selects !== undefined && !selects.selects(bytes, places[at]!, places[at + 1]!, context)) continue
+        if (chosen === undefined && selects?.selects(bytes, places[at]!, places[at + 1]!, context) === false) continue
         left--
         if (this.#alreadyDone > 0) this.#alreadyDone--
         else if (this.#outlet.add(bytes, places[at]!, places[at + 1]!, context)) this.#added++
@@ -300,7 +307,7 @@ export class OutletDestination implements Destination {
       settled++
       this.#count(addedAfter - addedBefore)
       if (addedAfter > addedBefore) this.#recovered()
-      this.#attachment.acknowledge(end)
+      this.#attachment.acknowledge(end, addedAfter > addedBefore)
     }
     if (settled === 0) return
     this.#pending.splice(0, settled)

@@ -19,7 +19,7 @@ export interface RulesWorld extends FilesWorld {
 
 /** The destinations of rules, each of which is asked once for all of them. */
 export function wantedOfRules({ rules, targets }: PlannedRules, world: RulesWorld): Wanted[] {
-  const routed = new RoutedSelects(new RuleList(rules), targets.length)
+  const routed = new RoutedSelects(new RuleList(rules))
   return targets.map((target, number) => ({
     name: target.name,
     label: target.label,

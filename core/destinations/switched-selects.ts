@@ -1,6 +1,6 @@
 import { comparePositions, type Position } from '../spool/position.ts'
 import type { Selects } from './selects.ts'
-import type { RecordContext } from './shared-records.ts'
+import type { RecordContext, SharedRecord } from './shared-records.ts'
 
 interface Version {
   /** Records that end behind it are its own, until the next version's. */
@@ -42,12 +42,19 @@ export class SwitchedSelects implements Selects {
 
   selects(bytes: Uint8Array, start: number, end: number, given: Parameters<Selects['selects']>[3]): boolean {
     const context = given as RecordContext
-    if (context.end !== this.#lastEnd) {
-      this.#lastEnd = context.end
-      this.#current =
-        this.#versions.findLast(({ from }) => from === undefined || comparePositions(context.end, from) > 0) ?? this.#versions[0]!
-    }
+    if (context.end !== this.#lastEnd) this.#go(context.end)
     const { selects } = this.#current
     return selects === undefined || selects.selects(bytes, start, end, context)
+  }
+
+  chosen(record: SharedRecord): readonly number[] | undefined {
+    if (record.end !== this.#lastEnd) this.#go(record.end)
+    return this.#current.selects?.chosen?.(record)
+  }
+
+  /** To the version of the record that ends there. */
+  #go(end: Position): void {
+    this.#lastEnd = end
+    this.#current = this.#versions.findLast(({ from }) => from === undefined || comparePositions(end, from) > 0) ?? this.#versions[0]!
   }
 }

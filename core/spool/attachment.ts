@@ -25,6 +25,8 @@ export class Attachment {
   #onDurable: (document: CursorDocument) => void = () => undefined
   #writing: Promise<void> = Promise.resolve()
   #isClosed = false
+  /** Since the cursor was written. */
+  #hasTaken = false
   readonly #files: Files
   readonly #commit: () => Promise<void>
   readonly #file: string
@@ -59,8 +61,13 @@ export class Attachment {
     return this.#durable
   }
 
-  acknowledge(position: Position): void {
+  /**
+   * @param hasTaken false where what lies before the position was only passed over: that may be done again after a crash, so its cursor is written when it
+   * comes to another segment, and not each second as those of destinations that take something
+   */
+  acknowledge(position: Position, hasTaken = true): void {
     this.#acknowledged = position
+    this.#hasTaken ||= hasTaken
   }
 
   /** @param onDurable called with each document once it stands on the disk */
@@ -71,7 +78,9 @@ export class Attachment {
 
   /** @throws the errno of the failing write; the old cursor stands */
   async checkpoint(): Promise<void> {
-    if (comparePositions(this.#acknowledged, this.#durable) !== 0) await this.checkpointNow()
+    const { segment } = this.#acknowledged
+    const isDue = this.#hasTaken || segment !== this.#durable.segment
+    if (isDue && comparePositions(this.#acknowledged, this.#durable) !== 0) await this.checkpointNow()
   }
 
   /** Also when the position is where it was: what the destination keeps beside it may have changed. One after the other. */
@@ -84,10 +93,17 @@ export class Attachment {
   }
 
   async #write(): Promise<void> {
-    const document = await this.#source()
-    // A cursor behind what a power cut leaves would stand, later on, amid other records.
-    await this.#commit()
-    await writeDocumentLater(this.#files, this.#file, 'cursor', document)
+    this.#hasTaken = false
+    let document: CursorDocument
+    try {
+      document = await this.#source()
+      // A cursor behind what a power cut leaves would stand, later on, amid other records.
+      await this.#commit()
+      await writeDocumentLater(this.#files, this.#file, 'cursor', document)
+    } catch (error) {
+      this.#hasTaken = true
+      throw error
+    }
     this.#durable = document.position
     this.#onDurable(document)
   }
