@@ -4,13 +4,16 @@ import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
+import { differences, Reload } from '../core/daemon/reload.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
-import { ForwardDestination } from '../core/destinations/forward.ts'
+import { DestinationSet, replacedText } from '../core/destinations/destination-set.ts'
+import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
 import { Intake } from '../core/pipeline/intake.ts'
 import { Loss } from '../core/pipeline/loss.ts'
-import { describeCertificate } from '../core/transport/certificate.ts'
+import { wantedOf } from './destinations.ts'
+import { LocalSync } from './local-sync.ts'
 import type { AgentOptions } from './options.ts'
 import { Sources } from './sources.ts'
 
@@ -19,11 +22,20 @@ export function hostnameOf(options: AgentOptions): string {
   return options.hostname ?? (os.hostname().replace(/[^\x21-\x7e]/g, '-') || '-')
 }
 
+/** What a reload can change; the rest needs a restart. */
+const RELOADED = ['rules', 'relays', 'balance', 'fail_back']
+
 /**
  * Starts the agent: spool, way to the relay, then the sources, so that nothing is taken in before there is a place for it.
+ * @param read the configuration again
  * @throws {LoghopError} what cannot be opened; all that was opened before is closed again
  */
-export async function startAgent(options: AgentOptions, log: Log, onFailure: (error: Error) => void): Promise<Running> {
+export async function startAgent(
+  options: AgentOptions,
+  log: Log,
+  onFailure: (error: Error) => void,
+  read: () => AgentOptions,
+): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
   const keeping = {
@@ -36,9 +48,11 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
     keeping,
     {
       onIdentity: (_identity, isRenewed, spreadMs) => {
-        if (isRenewed) uplink.moveWithin(spreadMs)
+        if (isRenewed) for (const destination of destinations.all) destination.moveWithin?.(spreadMs)
       },
-      onRevoked: () => uplink.recheck(),
+      onRevoked: () => {
+        for (const destination of destinations.all) destination.recheck?.()
+      },
     },
     log,
     metrics,
@@ -47,62 +61,89 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
   const { name } = keeper.identity
   const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
   const loss = new Loss(name, log, clock)
-  const uplink = new ForwardDestination(
-    {
-      relays: options.relays.map(({ address, pin }) => ({ ...address, pin })),
-      balance: options.balance,
-      failbackMs: options.fail_back,
-      identity: () => keeper.identity,
-      describeIdentity: () => describeCertificate(keeper.identity.facts),
-    },
+  const delivery = {
     spool,
-    // What is sent on but not yet synced is safe: FORMAT.md, Streams and sequences.
-    spool.attach('uplink', false),
+    records: new SharedRecords(name, log, metrics),
     log,
     metrics,
     clock,
-  )
+    identity: () => keeper.identity,
+  }
+  const destinations = new DestinationSet(wantedOf(options, delivery), spool, log)
+  const syncing = new LocalSync(spool, clock)
+  syncing.isWanted = options.rules.length > 0
   const intake = new Intake(spool, name, loss, metrics, options.spool.compress)
   const receiver: PayloadReceiver = (bytes, start, end, count, receivedUs) => intake.store(bytes, start, end, count, receivedUs)
   const hostname = hostnameOf(options)
   loss.recordWith((text) => intake.storeLoss(text, 'loghop-agent', hostname, clock))
   const world = { spoolDirectory: options.spool.directory, spool, intake, receiver, hostname, loss, metrics, log, clock, onFailure }
   const sources = new Sources(options.sources, world)
+  const reload = new Reload(
+    options,
+    {
+      read,
+      fixed: (before, after) => differences(before, after, RELOADED),
+      apply: async (after) => {
+        const done = await destinations.replace(wantedOf(after, delivery))
+        syncing.isWanted = after.rules.length > 0
+        return `${after.rules.length} rules, ${replacedText(done)}`
+      },
+    },
+    log,
+  )
   const startedMs = clock.monotonicMs()
   let stopStatus: () => void
   try {
     await sources.start()
-    stopStatus = await serveStatus(options.spool.directory, () => ({
-      program: 'agent',
-      name,
-      pid: process.pid,
-      uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-      ...keeper.status(),
-      problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-      sources: sources.names,
-      spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
-      destinations: [uplink.status()],
-      loss: loss.totals(),
-      metrics: metrics.snapshot(),
-    }))
+    stopStatus = await serveStatus(
+      options.spool.directory,
+      () => ({
+        program: 'agent',
+        name,
+        pid: process.pid,
+        uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+        ...keeper.status(),
+        problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
+        sources: sources.names,
+        spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
+        destinations: destinations.all.map((destination) => destination.status()),
+        loss: loss.totals(),
+        metrics: metrics.snapshot(),
+      }),
+      () => reload.request(),
+    )
   } catch (error) {
     await sources.stop()
     loss.stop()
+    syncing.stop()
+    await destinations.stop(AbortSignal.abort())
     await close()
+    destinations.close()
     throw error
   }
-  uplink.start()
+  destinations.start()
   keeper.start()
   log.info('started', `Agent ${name} takes messages from ${sources.names.join(', ')}`, { pid: process.pid })
   return {
-    reload: () => keeper.reload(),
+    reload: () => {
+      keeper.reload()
+      for (const destination of destinations.all) destination.reopen?.()
+      reload.request().catch(onFailure)
+    },
+    reopen: () => {
+      for (const destination of destinations.all) destination.reopen?.()
+    },
     stop: async (deadline) => {
       keeper.stop()
       stopStatus()
       await sources.stop()
       loss.stop()
-      await uplink.stop(deadline)
+      syncing.stop()
+      // Local destinations are shown only what is durable.
+      await spool.commit()
+      await destinations.stop(deadline)
       await close()
+      destinations.close()
       log.info('stopped', 'Agent stopped', {
         stored: metrics.get('messagesStored'),
         forwarded: metrics.get('messagesForwarded'),

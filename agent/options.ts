@@ -13,7 +13,7 @@ import {
   stopTimeoutOption,
 } from '../core/base/daemon-options.ts'
 import { optionalOption, textOption } from '../core/base/option-kinds.ts'
-import { optionNotes } from '../core/base/option-notes.ts'
+import { rulesOption } from '../core/destinations/rules-option.ts'
 import { isHostName } from '../core/transport/names.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 import { sourcesOption } from './source-options.ts'
@@ -26,27 +26,24 @@ const hostNameOption = textOption(
 )
 
 /** agent.yaml. Sizes in bytes, durations in ms, modes as bits, addresses split, pins normalised; nothing is looked up or touched. */
-export const agentOptions = z
-  .strictObject({
-    identity: identityOption,
-    authority: authorityOption,
-    renew: renewOption,
-    revocation_interval: revocationIntervalOption(LISTS_FALLBACK_MS),
-    hostname: optionalOption(hostNameOption),
-    spool: spoolOptions(SPOOL_FALLBACK_BYTES),
-    sources: sourcesOption,
-    relays: listOption(
-      'Where messages go: the first that answers, the next on failure',
-      'relay',
-      relayOption(pinOption('Only this certificate or key is the relay, whatever its name')),
-    ),
-    balance: balanceOption,
-    fail_back: failBackOption,
-    log: logOptions,
-    stop_timeout: stopTimeoutOption,
-  })
-  .register(optionNotes, {
-    unavailable: { rules: 'the agent ships everything, keep your old syslogd for local files' },
-  })
+export const agentOptions = z.strictObject({
+  identity: identityOption,
+  authority: authorityOption,
+  renew: renewOption,
+  revocation_interval: revocationIntervalOption(LISTS_FALLBACK_MS),
+  hostname: optionalOption(hostNameOption),
+  spool: spoolOptions(SPOOL_FALLBACK_BYTES),
+  sources: sourcesOption,
+  relays: listOption(
+    'Where messages go: the first that answers, the next on failure',
+    'relay',
+    relayOption(pinOption('Only this certificate or key is the relay, whatever its name')),
+  ),
+  rules: rulesOption,
+  balance: balanceOption,
+  fail_back: failBackOption,
+  log: logOptions,
+  stop_timeout: stopTimeoutOption,
+})
 
 export type AgentOptions = z.infer<typeof agentOptions>

@@ -40,7 +40,8 @@ export function stopDaemon(child: ChildProcess): Promise<void> {
   })
 }
 
-export async function startChain(directory: string): Promise<Chain> {
+/** @param more of agent.yaml */
+export async function startChain(directory: string, more = ''): Promise<Chain> {
   const authority = path.join(directory, 'ca')
   await initAuthority({ directory: authority, name: 'Bench' }, Date.now())
   await issueIdentity(
@@ -65,7 +66,7 @@ hostname: ${HOST}
 spool: { directory: ${directory}/agent-spool }
 sources: [ { unix: ${directory}/log } ]
 relays: [ "localhost:${port}" ]
-`,
+${more}`,
   )
   const agent = await startDaemon('agent', directory)
   return {

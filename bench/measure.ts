@@ -31,6 +31,10 @@ export interface Latency {
   readonly max: number
 }
 
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+}
+
 function output(child: ChildProcess): Promise<string> {
   let text = ''
   child.stdout!.on('data', (chunk: Buffer) => {

@@ -7,7 +7,7 @@ import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import { compile } from './compile.ts'
-import { BYTES, LATENCY_RATE, type Latency, latency, type Side, type Throughput, throughput } from './measure.ts'
+import { BYTES, LATENCY_RATE, type Latency, latency, median, type Side, type Throughput, throughput } from './measure.ts'
 import { QUEUE_LENGTH, ranInNamespace } from './namespace.ts'
 import { loghop } from './systems/loghop.ts'
 import { rsyslog } from './systems/rsyslog.ts'
@@ -26,10 +26,6 @@ interface Measured {
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`)
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 }
 
 function cpuOf({ userSeconds, systemSeconds }: Side): number {

@@ -4,7 +4,7 @@ import { loadConfiguration } from '../core/base/configuration.ts'
 import { createLog, type Log } from '../core/base/log.ts'
 import { type Verdict, verdictLines } from '../core/daemon/check.ts'
 import { type Running, untilStopped } from '../core/daemon/lifecycle.ts'
-import { askStatus } from '../core/daemon/status-socket.ts'
+import { askReload, askStatus } from '../core/daemon/status-socket.ts'
 import { refusedLines, statusLines } from './status-lines.ts'
 
 export const EXIT_FAILED = 1
@@ -21,11 +21,12 @@ export interface Daemon<Options extends DaemonConfiguration> {
   readonly name: 'agent' | 'relay'
   readonly description: string
   readonly schema: z.ZodType<Options>
-  start(options: Options, log: Log, onFailure: (error: Error) => void): Promise<Running>
+  /** @param read the configuration again */
+  start(options: Options, log: Log, onFailure: (error: Error) => void, read: () => Options): Promise<Running>
   check(options: Options): Promise<Verdict[]>
 }
 
-/** `loghop NAME run|check|status --config FILE`. */
+/** `loghop NAME run|check|status|reload --config FILE`. */
 export function registerDaemon<Options extends DaemonConfiguration>(program: Command, daemon: Daemon<Options>): Command {
   const command = program.command(daemon.name).description(daemon.description)
   const file = `/etc/loghop/${daemon.name}.yaml`
@@ -47,7 +48,11 @@ export function registerDaemon<Options extends DaemonConfiguration>(program: Com
       process.stderr.on('error', () => undefined)
       process.on('uncaughtException', onFailure)
       process.on('unhandledRejection', (reason) => onFailure(reason instanceof Error ? reason : new Error(String(reason))))
-      await untilStopped(() => daemon.start(options, log, onFailure), options.stop_timeout, log)
+      await untilStopped(
+        () => daemon.start(options, log, onFailure, () => loadConfiguration(flags.config, daemon.schema)),
+        options.stop_timeout,
+        log,
+      )
     })
 
   command
@@ -79,6 +84,22 @@ export function registerDaemon<Options extends DaemonConfiguration>(program: Com
       process.stdout.write(flags.json === true ? `${JSON.stringify(answer, undefined, 2)}\n` : `${lines.join('\n')}\n`)
       if (!isGood) process.exitCode = EXIT_FAILED
     })
+  command
+    .command('reload')
+    .description(
+      'have the running daemon read its configuration again; exit 1 or 78 when it cannot take it over, and then it keeps the old one',
+    )
+    .option('-c, --config <file>', 'configuration, to find the daemon by', file)
+    .option('--json', 'the answer as JSON')
+    .action(async (flags: { config: string; json?: boolean }) => {
+      const { spool } = loadConfiguration(flags.config, daemon.schema)
+      const answer = await askReload(spool.directory)
+      if (flags.json === true) process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`)
+      else if (answer.isDone) process.stdout.write(`reloaded: ${answer.text}\n`)
+      else process.stderr.write(`loghop: ${answer.text}\n`)
+      process.exitCode = answer.exitCode
+    })
+
   if (daemon.name === 'relay') status.option('--refused', 'the last 100 connections that were refused, and what to do about each')
   return command
 }

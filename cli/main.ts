@@ -6,6 +6,7 @@ import { explain, LoghopError } from '../core/base/errors.ts'
 import { registerAgent } from './agent.ts'
 import { EXIT_CONFIGURATION, EXIT_FAILED } from './daemon-commands.ts'
 import { registerDemo } from './demo.ts'
+import { registerExplain } from './explain.ts'
 import { registerIdentity } from './identity.ts'
 import { registerImport } from './import.ts'
 import { registerPki } from './pki.ts'
@@ -27,6 +28,7 @@ function makeProgram(): Command {
   registerIdentity(program)
   registerSpool(program)
   registerImport(program)
+  registerExplain(program)
   return program
 }
 

@@ -1,8 +1,8 @@
+import { UPLINK } from '../agent/destinations.ts'
 import { type AgentOptions, agentOptions } from '../agent/options.ts'
-import { formatAddress } from '../core/base/address.ts'
 import { ConfigurationError, loadConfiguration } from '../core/base/configuration.ts'
-import { destinationName } from '../core/destinations/destination-name.ts'
-import { localIdentity } from '../core/destinations/local-identity.ts'
+import { planRules } from '../core/destinations/rule-targets.ts'
+import { cursorOf } from '../relay/destinations.ts'
 import { type RelayOptions, relayOptions } from '../relay/options.ts'
 
 /** Whose spool it is, and the cursors that a daemon with this configuration has. */
@@ -11,32 +11,28 @@ export interface ConfiguredSpool {
   readonly cursors: readonly string[]
 }
 
+export type Either =
+  | { readonly program: 'agent'; readonly options: AgentOptions }
+  | { readonly program: 'relay'; readonly options: RelayOptions }
+
 /** Reads agent.yaml or relay.yaml. @throws {ConfigurationError} it is neither; of the two explanations the shorter one */
-export function loadConfiguredSpool(file: string): ConfiguredSpool {
-  let relay: RelayOptions
+export function loadEither(file: string): Either {
   try {
-    relay = loadConfiguration(file, relayOptions)
+    return { program: 'relay', options: loadConfiguration(file, relayOptions) }
   } catch (asRelay) {
     try {
-      return ofAgent(loadConfiguration(file, agentOptions))
+      return { program: 'agent', options: loadConfiguration(file, agentOptions) }
     } catch (asAgent) {
       throw problemsOf(asAgent) <= problemsOf(asRelay) ? asAgent : asRelay
     }
   }
-  return { directory: relay.spool.directory, cursors: relay.destinations.map(cursorOf) }
 }
 
-function ofAgent(options: AgentOptions): ConfiguredSpool {
-  return { directory: options.spool.directory, cursors: ['uplink'] }
-}
-
-function cursorOf(destination: RelayOptions['destinations'][number]): string {
-  if ('files' in destination) return destinationName('files', destination.files)
-  if (!('forward' in destination)) {
-    const { kind, identity } = localIdentity(destination)
-    return destinationName(kind, identity)
-  }
-  return destinationName('forward', destination.forward.map(({ address }) => formatAddress(address)).join(','))
+/** @throws {ConfigurationError} as loadEither */
+export function loadConfiguredSpool(file: string): ConfiguredSpool {
+  const { program, options } = loadEither(file)
+  const own = program === 'agent' ? [UPLINK] : options.destinations.map(cursorOf)
+  return { directory: options.spool.directory, cursors: [...own, ...planRules(options.rules).targets.map(({ name }) => name)] }
 }
 
 function problemsOf(error: unknown): number {

@@ -30,7 +30,7 @@ interface Shown {
 
 const REFUSED_SHOWN = 3
 const PEERS_SHOWN = 20
-const GOOD_STATES = ['ready', 'following']
+const GOOD_STATES = ['ready', 'following', 'open']
 
 function identityLines({ renewal, revocation }: Shown): string[] {
   const lines: string[] = []

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import { LoghopError } from '../core/base/errors.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import type { Identity } from '../core/identity/identity.ts'
@@ -9,8 +10,8 @@ import { clearSocketPath } from '../core/platform/datagram-socket.ts'
 import { peerCredentials } from '../core/platform/peer-credentials.ts'
 import type { PeerAddress } from '../core/transport/acceptor.ts'
 import { Acceptor } from '../core/transport/acceptor.ts'
-import { AddressRules } from '../core/transport/address-rules.ts'
-import type { Admission } from '../core/transport/admission.ts'
+import { type AddressLists, AddressRules } from '../core/transport/address-rules.ts'
+import type { Admission, AdmissionPolicy } from '../core/transport/admission.ts'
 import { formatBind, type Place, placesOf } from '../core/transport/bind.ts'
 import { dayOf, describeCertificate } from '../core/transport/certificate.ts'
 import { isHostName } from '../core/transport/names.ts'
@@ -45,6 +46,8 @@ interface Opened {
   /** Resolves with the texts of what is bound. */
   listen(): Promise<string[]>
   use(identity: Identity): void
+  /** The same listener with others who may connect. */
+  change(listener: ListenerOptions): void
   close(destroy: boolean): void
   pause(isPaused: boolean): void
 }
@@ -52,6 +55,27 @@ interface Opened {
 interface Guest {
   readonly peer: Peer
   readonly listener: ListenerOptions
+  /** Why it may not stay, by what the listener says now. */
+  readonly refusal: () => string | undefined
+}
+
+/** Whether the listeners differ in nothing but who may connect: what `change` can take over. */
+export function sameButClients(before: readonly ListenerOptions[], after: readonly ListenerOptions[]): boolean {
+  const rest = (listener: ListenerOptions): unknown => ({ ...listener, clients: undefined, allow: undefined, deny: undefined })
+  return isDeepStrictEqual(before.map(rest), after.map(rest))
+}
+
+function listsOf(listener: ListenerOptions): AddressLists {
+  return { deny: [], allow: [], proxy: [], ...listener }
+}
+
+function policyOf({ clients }: TlsListenerConfiguration): AdmissionPolicy {
+  return { names: clients.names, pins: clients.pins, issuers: clients.issuers, commonName: clients.common_name }
+}
+
+function addressRefusal(rules: AddressRules, { address }: PeerAddress): string | undefined {
+  const list = address === 'unix' ? undefined : rules.refusedBy(address)
+  return list === undefined ? undefined : `${list} ${list === 'deny' ? 'lists' : 'does not list'} ${address}`
 }
 
 export class Door {
@@ -61,7 +85,8 @@ export class Door {
   readonly #comings: Comings
   /** Of the listeners with streams, by the limit of their messages. */
   readonly #foreign = new Map<number, ForeignMessages>()
-  readonly #opened: Opened[] = []
+  /** One or more for each of the options. */
+  readonly #opened: Array<Opened & { readonly index: number }> = []
   readonly #guests = new Map<Peer, Guest>()
   readonly #byIdentity = new Map<string, number>()
   #isPaused = false
@@ -83,7 +108,7 @@ export class Door {
   /** Opens every listener. Resolves with the texts of what is bound. @throws {LoghopError} the first that cannot be opened; those before it stay open until `close` */
   async open(): Promise<string[]> {
     const bound: string[] = []
-    for (const listener of this.#options) {
+    for (const [index, listener] of this.#options.entries()) {
       const isTls = 'tls' in listener
       const binds = 'tls' in listener ? listener.tls : 'tcp' in listener ? listener.tcp : 'udp' in listener ? listener.udp : listener.unix
       for (const bind of binds) {
@@ -91,7 +116,7 @@ export class Door {
           const places = await placesOf(bind, this.#world.activated, !isTls)
           for (const place of places) if (place.kind === 'path') clearSocketPath(place.path)
           const opened = this.#make(listener, places)
-          this.#opened.push(opened)
+          this.#opened.push({ ...opened, index })
           bound.push(...(await opened.listen()))
         } catch (error) {
           if (error instanceof LoghopError) throw error
@@ -113,6 +138,27 @@ export class Door {
 
   use(identity: Identity): void {
     for (const opened of this.#opened) opened.use(identity)
+  }
+
+  /**
+   * Lets in who may connect by these, and cuts who may not any more; everyone else stays.
+   * @param options the same listeners but for that, see sameButClients. @returns how many were cut
+   */
+  change(options: readonly ListenerOptions[]): number {
+    for (const opened of this.#opened) opened.change(options[opened.index]!)
+    const { log, metrics, refusals } = this.#world
+    let count = 0
+    for (const { peer, refusal } of this.#guests.values()) {
+      const why = refusal()
+      if (why === undefined) continue
+      count++
+      const text = `Cut the connection of ${peer.name} (${peer.address}): by the configuration of now, ${why}`
+      metrics.add('peersCut', 1)
+      refusals.keep(peer.address, 'not-permitted', text)
+      log.warn('peer-cut', text, { peer: peer.address, name: peer.name })
+      peer.session.cut('not-permitted')
+    }
+    return count
   }
 
   /** Stops or goes on reading everywhere: the senders' windows close, and their spools hold what they have. */
@@ -164,7 +210,7 @@ export class Door {
 
   #make(listener: ListenerOptions, places: readonly Place[]): Opened {
     if ('tls' in listener) return this.#makeTls(listener, places)
-    const rules = new AddressRules({ deny: [], allow: [], proxy: [], ...listener })
+    const rules = new AddressRules(listsOf(listener))
     const origins = new Origins(
       {
         name: listener.name ?? this.#world.name,
@@ -181,6 +227,7 @@ export class Door {
       return {
         listen: () => udp.listen(),
         use: () => undefined,
+        change: (next) => rules.use(listsOf(next)),
         close: () => udp.close(),
         pause: (isPaused) => {
           udp.isPaused = isPaused
@@ -203,28 +250,42 @@ export class Door {
         userLimit: listener.limits.per_user,
       },
       {
-        onConnection: (socket, address) => this.#welcomePlain(socket, address, listener, origins),
+        onConnection: (socket, address) => this.#welcomePlain(socket, address, listener, origins, () => addressRefusal(rules, address)),
         onTurnedAway: ({ check, sentence, remedy }, peer) => this.#world.refusals.add(peer, check, `${sentence}. ${remedy}`),
       },
     )
-    return { listen: () => acceptor.listen(), use: () => undefined, close: (destroy) => acceptor.close(destroy), pause: () => undefined }
+    return {
+      listen: () => acceptor.listen(),
+      use: () => undefined,
+      change: (next) => rules.use(listsOf(next)),
+      close: (destroy) => acceptor.close(destroy),
+      pause: () => undefined,
+    }
   }
 
   #makeTls(listener: TlsListenerConfiguration, places: readonly Place[]): Opened {
-    const { clients, limits } = listener
+    const { limits } = listener
     const { refusals } = this.#world
+    const rules = new AddressRules(listener)
     const tls = new TlsListener(
       {
         places,
-        rules: new AddressRules(listener),
+        rules,
         connectionsLimit: this.#connectionsLimit(listener),
         addressLimit: limits.per_address,
         handshakeLimitMs: limits.handshake,
-        policy: { names: clients.names, pins: clients.pins, issuers: clients.issuers, commonName: clients.common_name },
+        policy: policyOf(listener),
       },
       this.#world.identity(),
       {
-        onPeer: (socket, admitted, address) => this.#welcome(socket, admitted, address, listener),
+        onPeer: (socket, admitted, address) => {
+          const refusal = (): string | undefined => {
+            const now = tls.admit(socket)
+            if (now.kind === 'refused') return now.sentence
+            return now.name === admitted.name ? addressRefusal(rules, address) : `its name is ${now.name}`
+          }
+          this.#welcome(socket, admitted, address, listener, refusal)
+        },
         onRefused: (refused, peer) => {
           const presented = refused.facts === undefined ? '' : `; it presented ${describeCertificate(refused.facts)}`
           const fields: Record<string, string> = refused.facts === undefined ? {} : { sha256: refused.facts.certificateSha256 }
@@ -236,6 +297,10 @@ export class Door {
     return {
       listen: () => tls.listen(),
       use: (identity) => tls.use(identity),
+      change: (next) => {
+        rules.use(listsOf(next))
+        tls.permit(policyOf(next as TlsListenerConfiguration))
+      },
       close: (destroy) => tls.close(destroy),
       pause: () => undefined,
     }
@@ -252,6 +317,7 @@ export class Door {
     { name, facts }: Extract<Admission, { kind: 'admitted' }>,
     address: PeerAddress,
     listener: TlsListenerConfiguration,
+    refusal: Guest['refusal'],
   ): void {
     const { metrics, refusals } = this.#world
     const count = this.#byIdentity.get(name) ?? 0
@@ -270,7 +336,7 @@ export class Door {
       onMismatch: listener.on_mismatch,
       namesLimit: listener.limits.names,
     }
-    this.#admit(socket, address, facts, new Origins(rights, this.#budget), listener)
+    this.#admit(socket, address, facts, new Origins(rights, this.#budget), listener, refusal)
     metrics.add('peersAdmitted', 1)
     this.#comings.tell({
       level: 'info',
@@ -282,14 +348,27 @@ export class Door {
     })
   }
 
-  #welcomePlain(socket: Socket, address: PeerAddress, listener: PlainListenerConfiguration, origins: Origins): void {
-    const peer = this.#admit(socket, address, undefined, origins, listener)
+  #welcomePlain(
+    socket: Socket,
+    address: PeerAddress,
+    listener: PlainListenerConfiguration,
+    origins: Origins,
+    refusal: Guest['refusal'],
+  ): void {
+    const peer = this.#admit(socket, address, undefined, origins, listener, refusal)
     this.#world.metrics.add('peersAdmitted', 1)
     const text = 'A program of this host has connected'
     this.#comings.tell({ level: 'debug', event: 'peer-admitted', name: peer.name, peer: address.text, text, fields: {} })
   }
 
-  #admit(socket: Socket, address: PeerAddress, facts: Peer['facts'], origins: Origins, listener: ListenerOptions): Peer {
+  #admit(
+    socket: Socket,
+    address: PeerAddress,
+    facts: Peer['facts'],
+    origins: Origins,
+    listener: ListenerOptions,
+    refusal: Guest['refusal'],
+  ): Peer {
     const certificate = facts === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate()
     const terms = {
       address: address.text,
@@ -317,7 +396,7 @@ export class Door {
         )
       },
     })
-    this.#guests.set(peer, { peer, listener })
+    this.#guests.set(peer, { peer, listener, refusal })
     return peer
   }
 

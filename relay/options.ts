@@ -18,6 +18,9 @@ import { optionNotes } from '../core/base/option-notes.ts'
 import { filesOption } from '../core/destinations/files-options.ts'
 import { localIdentity } from '../core/destinations/local-identity.ts'
 import { LOCAL_ALLOWED, LOCAL_OPTIONS } from '../core/destinations/options.ts'
+import { targetOf, toListOf } from '../core/destinations/rule-targets.ts'
+import { rulesOption } from '../core/destinations/rules-option.ts'
+import { framingFault, framingOption } from '../core/transport/framing-option.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 import { listenerOption } from './listener-options.ts'
 
@@ -34,13 +37,6 @@ const protocolOption = z
   .default('loghop')
   .register(optionNotes, { allowed: protocolAllowed })
   .describe(`What the receivers speak: ${protocolAllowed}; default loghop`)
-
-const framingAllowed = 'octet-counted, or lines that end in LF, with syslog-tls and tcp'
-const framingOption = z
-  .enum(['octet-counted', 'lines'])
-  .optional()
-  .register(optionNotes, { allowed: framingAllowed })
-  .describe(`How the receivers tell messages apart: ${framingAllowed}; default octet-counted`)
 
 const plaintextOption = z
   .literal('accepted')
@@ -61,9 +57,8 @@ const forwardOption = z
     plaintext: plaintextOption,
   })
   .superRefine(({ forward, protocol, framing, plaintext }, context) => {
-    if (framing !== undefined && protocol !== 'syslog-tls' && protocol !== 'tcp') {
-      context.addIssue({ code: 'custom', path: ['framing'], message: `${protocol} has frames of its own; leave it out` })
-    }
+    const unframed = framingFault(protocol, framing)
+    if (unframed !== undefined) context.addIssue({ code: 'custom', path: ['framing'], message: unframed })
     const isPlain = protocol === 'tcp' || protocol === 'udp'
     if (plaintext !== undefined && !isPlain) {
       context.addIssue({ code: 'custom', path: ['plaintext'], message: `${protocol} always has TLS; leave it out` })
@@ -116,17 +111,31 @@ const passthroughOptions = z
   )
 
 /** relay.yaml. Sizes in bytes, durations in ms, modes as bits, addresses split, pins normalised; nothing is looked up or touched. */
-export const relayOptions = z.strictObject({
-  identity: identityOption,
-  authority: authorityOption,
-  renew: renewOption,
-  revocation_interval: revocationIntervalOption(LISTS_FALLBACK_MS),
-  spool: spoolOptions(SPOOL_FALLBACK_BYTES),
-  listeners: listOption('Where senders connect', 'listener', listenerOption),
-  passthrough: passthroughOptions,
-  destinations: destinationsOption,
-  log: logOptions,
-  stop_timeout: stopTimeoutOption,
-})
+export const relayOptions = z
+  .strictObject({
+    identity: identityOption,
+    authority: authorityOption,
+    renew: renewOption,
+    revocation_interval: revocationIntervalOption(LISTS_FALLBACK_MS),
+    spool: spoolOptions(SPOOL_FALLBACK_BYTES),
+    listeners: listOption('Where senders connect', 'listener', listenerOption),
+    passthrough: passthroughOptions,
+    destinations: destinationsOption,
+    rules: rulesOption,
+    log: logOptions,
+    stop_timeout: stopTimeoutOption,
+  })
+  .superRefine(({ destinations, rules }, context) => {
+    const named = new Map(destinations.map((destination, at) => [identityOf(destination), at]))
+    for (const [at, rule] of rules.entries())
+      for (const to of toListOf(rule)) {
+        const { options } = targetOf(to, rule.format)
+        const before = 'kind' in options ? undefined : named.get(identityOf(options))
+        if (before !== undefined) {
+          const message = `destinations[${before}] is the same; take it out there, or choose for it in its select`
+          context.addIssue({ code: 'custom', path: ['rules', at, 'to'], message })
+        }
+      }
+  })
 
 export type RelayOptions = z.infer<typeof relayOptions>

@@ -6,15 +6,17 @@ import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
+import { differences, Reload } from '../core/daemon/reload.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import { serveStatus } from '../core/daemon/status-socket.ts'
+import { DestinationSet, replacedText } from '../core/destinations/destination-set.ts'
 import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import { Intake } from '../core/pipeline/intake.ts'
 import { Loss } from '../core/pipeline/loss.ts'
 import { ActivatedSockets } from '../core/platform/activated-sockets.ts'
-import { makeDestination } from './destinations.ts'
-import { Door } from './door.ts'
+import { wantedOf } from './destinations.ts'
+import { Door, sameButClients } from './door.ts'
 import type { RelayOptions } from './options.ts'
 import { Passthrough } from './passthrough.ts'
 import { Refusals } from './refusals.ts'
@@ -38,9 +40,15 @@ async function listenOn(address: Address, listen: () => Promise<number>): Promis
 
 /**
  * Starts the relay: spool, destinations, then the listeners.
+ * @param read the configuration again
  * @throws {LoghopError} what cannot be opened; all that was opened before is closed again
  */
-export async function startRelay(options: RelayOptions, log: Log): Promise<Running> {
+export async function startRelay(
+  options: RelayOptions,
+  log: Log,
+  onFailure: (error: Error) => void,
+  read: () => RelayOptions,
+): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
   const keeper = new IdentityKeeper(
@@ -55,11 +63,11 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
         door.use(keeper.identity)
         if (!isRenewed) return
         door.moveWithin(spreadMs)
-        for (const destination of destinations) destination.moveWithin?.(spreadMs)
+        for (const destination of destinations.all) destination.moveWithin?.(spreadMs)
       },
       onRevoked: () => {
         door.cutRevoked()
-        for (const destination of destinations) destination.recheck?.()
+        for (const destination of destinations.all) destination.recheck?.()
       },
     },
     log,
@@ -69,19 +77,8 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
   const { name } = keeper.identity
   const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
   const limit = openFilesLimit()
-  const files = options.destinations.filter((destination) => 'files' in destination).length
-  const records = new SharedRecords(name, log, metrics)
-  const destinations = options.destinations.map((destination) =>
-    makeDestination(destination, {
-      spool,
-      records,
-      identity: () => keeper.identity,
-      log,
-      metrics,
-      clock,
-      openFilesLimit: Math.max(16, Math.floor(limit / 2 / Math.max(1, files))),
-    }),
-  )
+  const delivery = { spool, records: new SharedRecords(name, log, metrics), identity: () => keeper.identity, log, metrics, clock }
+  const destinations = new DestinationSet(wantedOf(options, delivery), spool, log)
   const guard = new RepeatGuard(clock)
   const onStoreFailure = (errno: string): void => {
     if (guard.repeated(`store ${errno}`) === undefined) return
@@ -112,6 +109,24 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     openFilesLimit: limit,
   })
   const passthroughs = options.passthrough.map(({ listen, to }) => ({ listen, passthrough: new Passthrough(to, log, guard) }))
+  const reload = new Reload(
+    options,
+    {
+      read,
+      fixed: (before, after) => [
+        ...differences(before, after, ['destinations', 'rules', 'listeners']),
+        ...(sameButClients(before.listeners, after.listeners) ? [] : ['listeners (in more than clients, allow and deny)']),
+      ],
+      apply: async (after) => {
+        let cut = 0
+        const replaced = await destinations.replace(wantedOf(after, delivery), () => {
+          cut = door.change(after.listeners)
+        })
+        return `${replacedText(replaced)}, ${cut || 'no'} ${cut > 1 ? 'connections' : 'connection'} cut`
+      },
+    },
+    log,
+  )
   const startedMs = clock.monotonicMs()
   let isPaused = false
 
@@ -138,9 +153,9 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     await door.leave()
     loss.stop()
     await spool.commit()
-    for (const destination of destinations) await destination.stop(deadline)
+    await destinations.stop(deadline)
     await close()
-    for (const destination of destinations) destination.close()
+    destinations.close()
     door.destroy()
   }
   let bound: string[]
@@ -149,39 +164,43 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
   try {
     bound = await door.open()
     for (const { listen, passthrough } of passthroughs) passed.push(await listenOn(listen, () => passthrough.listen(listen)))
-    stopStatus = await serveStatus(options.spool.directory, () => ({
-      program: 'relay',
-      name: keeper.identity.name,
-      pid: process.pid,
-      uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-      ...keeper.status(),
-      problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-      listeners: bound,
-      passthrough: passed,
-      paused: isPaused,
-      spool: {
-        directory: options.spool.directory,
-        used_bytes: spool.usedBytes,
-        limit_bytes: spool.limitBytes,
-        streams: spool.streamsCount,
-      },
-      destinations: destinations.map((destination) => destination.status()),
-      peers: door.peers.slice(0, 1000).map((peer) => ({
-        name: peer.name,
-        address: peer.address,
-        speaks: peer.session.spoken,
-        messages: peer.messages,
-        since: new Date(peer.connectedUs / 1000).toISOString(),
-      })),
-      refused: refusals.last,
-      loss: loss.totals(),
-      metrics: metrics.snapshot(),
-    }))
+    stopStatus = await serveStatus(
+      options.spool.directory,
+      () => ({
+        program: 'relay',
+        name: keeper.identity.name,
+        pid: process.pid,
+        uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+        ...keeper.status(),
+        problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
+        listeners: bound,
+        passthrough: passed,
+        paused: isPaused,
+        spool: {
+          directory: options.spool.directory,
+          used_bytes: spool.usedBytes,
+          limit_bytes: spool.limitBytes,
+          streams: spool.streamsCount,
+        },
+        destinations: destinations.all.map((destination) => destination.status()),
+        peers: door.peers.slice(0, 1000).map((peer) => ({
+          name: peer.name,
+          address: peer.address,
+          speaks: peer.session.spoken,
+          messages: peer.messages,
+          since: new Date(peer.connectedUs / 1000).toISOString(),
+        })),
+        refused: refusals.last,
+        loss: loss.totals(),
+        metrics: metrics.snapshot(),
+      }),
+      () => reload.request(),
+    )
   } catch (error) {
     await stopAll(AbortSignal.abort())
     throw error
   }
-  for (const destination of destinations) destination.start()
+  destinations.start()
   keeper.start()
   log.info('started', `Relay ${name} listens on ${bound.join(', ')}`, {
     pid: process.pid,
@@ -190,10 +209,11 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
   return {
     reload: () => {
       keeper.reload()
-      for (const destination of destinations) destination.reopen?.()
+      reload.request().catch(onFailure)
+      for (const destination of destinations.all) destination.reopen?.()
     },
     reopen: () => {
-      for (const destination of destinations) destination.reopen?.()
+      for (const destination of destinations.all) destination.reopen?.()
     },
     stop: async (deadline) => {
       stopStatus()

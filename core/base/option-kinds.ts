@@ -3,6 +3,8 @@ import { type Address, parseAddress } from './address.ts'
 import { optionNotes } from './option-notes.ts'
 
 const PATH_MAX_BYTES = 4095
+/** sun_path of FreeBSD with its final NUL, the shortest of our platforms. */
+export const SOCKET_PATH_MAX_BYTES = 103
 
 /** A path, absolute or relative to the working directory; not touched and not resolved here. */
 export function pathOption(sense: string, maxBytes: number = PATH_MAX_BYTES): z.ZodType<string> {
@@ -12,6 +14,15 @@ export function pathOption(sense: string, maxBytes: number = PATH_MAX_BYTES): z.
     if (text.includes('\0')) return { reason: 'a NUL byte in it' }
     const length = Buffer.byteLength(text)
     return length > maxBytes ? { reason: `${length} bytes` } : { value: text }
+  })
+}
+
+/** An absolute path, such as the example. */
+export function absolutePathOption(sense: string, example: string, maxBytes: number = PATH_MAX_BYTES): z.ZodType<string> {
+  return textOption({ sense, allowed: `an absolute path such as ${example}` }, (text) => {
+    if (!text.startsWith('/')) return { reason: 'not absolute' }
+    if (text.includes('\0')) return { reason: 'a NUL byte in it' }
+    return Buffer.byteLength(text) > maxBytes ? { reason: `over ${maxBytes} bytes` } : { value: text }
   })
 }
 

@@ -5,7 +5,7 @@ import { StateMachine } from '../base/state.ts'
 export interface Running {
   /** Ends in order; the signal says when to leave the rest in the spool. */
   stop(deadline: AbortSignal): Promise<void>
-  /** SIGHUP. */
+  /** SIGHUP: identity and configuration are read again, files that were moved away opened anew. */
   reload(): void
   /** SIGUSR1: files that were moved away are opened anew. */
   reopen?(): void

@@ -4,12 +4,13 @@
 import type { MacroSource } from '../syslog/macro-values.ts'
 import { MacroReader } from '../syslog/macro-values.ts'
 import { readTemplate, type Template } from '../syslog/macros.ts'
-import { MessageFields } from '../syslog/message-fields.ts'
+import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
 import { type MacroPath, macroPath } from '../syslog/path-value.ts'
+import type { LineMaker } from './line-maker.ts'
 import type { PathTemplate } from './path-template.ts'
 import type { Selects } from './selects.ts'
-import type { SharedRecord } from './shared-records.ts'
+import type { SharedRecord, SharedRecords } from './shared-records.ts'
 
 /** Files that the messages of one record may go to; those of further ones go to OVERFLOW, or a sender could use up what is open. */
 const FILES_PER_RECORD = 12
@@ -27,6 +28,13 @@ export interface FilePlan {
   /** Records that are planned, from the first on. */
   readonly taken: number
   readonly messages: number
+}
+
+/** Of a destination of files that does not just file everything by host. */
+export interface ChosenOptions {
+  readonly records: SharedRecords
+  readonly planner: FilePlanner
+  readonly lines: LineMaker
 }
 
 export class FilePlanner implements PathTemplate {
@@ -78,12 +86,14 @@ export class FilePlanner implements PathTemplate {
   #planRecord(record: SharedRecord): Map<string, Planned> {
     const { bytes, places, context } = record
     const own = new Map<string, Planned>()
+    const chosen = this.#selects?.chosen?.(record)
     let key: string | undefined
-    for (let index = 0; index < places.length >>> 1; index++) {
+    for (let at = 0, count = chosen?.length ?? places.length >>> 1; at < count; at++) {
+      const index = chosen === undefined ? at : chosen[at]!
       const start = places[index * 2]!
       const end = places[index * 2 + 1]!
       context.sequence = context.firstSequence + index
-      if (this.#selects !== undefined && !this.#selects.selects(bytes, start, end, context)) continue
+      if (chosen === undefined && this.#selects?.selects(bytes, start, end, context) === false) continue
       if (key === undefined || !this.#isByRecord) {
         this.#fields.begin(bytes, start, end)
         key = this.#keyOf(this.#macros.read(this.#fields, context))
@@ -99,6 +109,19 @@ export class FilePlanner implements PathTemplate {
   #keyOf(source: MacroSource): string {
     return this.#path.components(source).join('/')
   }
+}
+
+/** What only a message that has come tells. */
+const UNKNOWN = /\$\{?(UNIQID|SOURCEIP|PEER|VIA)\b\}?/g
+
+/** The file that one message would go to, for people: what is not known of it stays a macro. */
+export function shownFile(template: string, message: Uint8Array, context: MessageContext, minutesAt: MinutesAt): string {
+  const path = macroPath(checked(template.replace(UNKNOWN, '$$$$$1')))
+  if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
+  const fields = new MessageFields()
+  fields.begin(message, 0, message.length)
+  const components = path.path.components(new MacroReader(minutesAt).read(fields, context))
+  return [path.path.base === '/' ? '' : path.path.base, ...components].join('/')
 }
 
 function checked(text: string): Template {

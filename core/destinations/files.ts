@@ -1,4 +1,4 @@
-// Text files per host: follows what is durable in the spool, one write per file and chunk. Exactly once across crashes: see replay.ts.
+// Text files: follows what is durable in the spool, one write per file and chunk. Exactly once across crashes: see replay.ts.
 
 import * as fs from 'node:fs'
 import { zstdDecompressSync } from 'node:zlib'
@@ -13,13 +13,12 @@ import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
 import { FileGenerations } from './file-generations.ts'
-import type { FilePlanner, Planned } from './file-plan.ts'
+import type { ChosenOptions, Planned } from './file-plan.ts'
 import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
 import type { LineMaker } from './line-maker.ts'
 import type { Modes } from './open-below.ts'
 import { type PathTemplate, pathTemplate } from './path-template.ts'
 import { type RememberedFile, Replay } from './replay.ts'
-import type { SharedRecords } from './shared-records.ts'
 import { writeAgain } from './write-again.ts'
 
 const CHUNK_BYTES = 528 << 10
@@ -29,6 +28,7 @@ const OUT_BYTES = 1 << 20
 // One memory: what was read, what was unpacked, what will be written.
 const OUT_START = CHUNK_BYTES + PLAIN_BYTES
 const RETRY_MS = 1000
+const NOTHING_NEW_MS = 5
 /** Chunks that are written in one turn of the event loop before listeners have theirs. */
 const CHUNKS_PER_TURN = 4
 
@@ -42,12 +42,6 @@ export interface FilesOptions {
   readonly fsync?: 'batch' | 'checkpoint' | undefined
   /** Where not every message goes to the file of its host, as a line of the usual form. */
   readonly chosen?: ChosenOptions | undefined
-}
-
-export interface ChosenOptions {
-  readonly records: SharedRecords
-  readonly planner: FilePlanner
-  readonly lines: LineMaker
 }
 
 /** What is written next: the messages by file, and where they end. */
@@ -93,6 +87,7 @@ export class FilesDestination {
   #isScheduled = false
   #trouble = ''
   #retry: NodeJS.Timeout | undefined
+  readonly #unsubscribe: () => void
 
   constructor(options: FilesOptions, spool: Spool, attachment: Attachment, log: Log, metrics: Metrics, clock: Clock) {
     this.#options = options
@@ -115,7 +110,7 @@ export class FilesDestination {
         this.#generations?.settle(new Set(files.map((file) => file.inode)))
       },
     )
-    spool.onSynced(() => this.#schedule())
+    this.#unsubscribe = spool.onSynced(() => this.#schedule())
   }
 
   start(): void {
@@ -137,10 +132,13 @@ export class FilesDestination {
   /** Writes what is durable until the signal says that time is up. The spool's close makes the last checkpoint. */
   async stop(deadline: AbortSignal): Promise<void> {
     while (!deadline.aborted && this.#trouble === '' && this.#spool.lagBytes(this.#attachment) > 0) {
+      const before = this.#attachment.acknowledged
       this.#pump()
-      await new Promise((resolve) => setImmediate(resolve))
+      // What is left may not be durable yet.
+      await new Promise((resolve) => setTimeout(resolve, this.#attachment.acknowledged === before ? NOTHING_NEW_MS : 0))
     }
     this.#isStopped = true
+    this.#unsubscribe()
     clearTimeout(this.#retry)
     await this.#generations?.stop()
   }
@@ -174,8 +172,10 @@ export class FilesDestination {
   #pump(): void {
     if (this.#isWaiting || this.#isStopped) return
     try {
-      for (let turn = 0; turn < CHUNKS_PER_TURN; turn++) {
-        const work = this.#options.chosen === undefined ? this.#nextByHost() : this.#nextChosen(this.#options.chosen)
+      const { chosen } = this.#options
+      // Those that read together go in step, so that each finds what was read for another.
+      for (let turn = 0; turn < (chosen === undefined ? CHUNKS_PER_TURN : 1); turn++) {
+        const work = chosen === undefined ? this.#nextByHost() : this.#nextChosen(chosen)
         if (work === undefined) return
         if (!this.#writeWork(work)) return
       }
@@ -249,7 +249,7 @@ export class FilesDestination {
     for (const key of keys.keys()) write(key)
     this.#written.clear()
     for (const key of keys.keys()) this.#settle(this.#cache.get(key))
-    this.#attachment.acknowledge(end)
+    this.#attachment.acknowledge(end, messages > 0)
     this.#metrics.add('messagesFiled', messages)
     if (this.#trouble !== '') {
       this.#log.info('files-recovered', `Writing to the files of ${this.#options.template} again`, {})

@@ -84,6 +84,7 @@ export class ForwardDestination {
   #free: Buffer[] = []
   #isPumping = false
   #drained: (() => void) | undefined
+  readonly #unsubscribe: () => void
 
   constructor(options: ForwardOptions, spool: Spool, attachment: Attachment, log: Log, metrics: Metrics, clock: Clock) {
     this.#options = options
@@ -96,9 +97,11 @@ export class ForwardDestination {
     this.#clock = clock
     this.#ackTimer = setInterval(() => this.#checkAcknowledgement(), ACK_LIMIT_MS / 6)
     this.#ackTimer.unref()
-    spool.onAppended(() => this.#schedulePump())
     // A relay's forward is shown only what is synced.
-    spool.onSynced(() => this.#schedulePump())
+    const ends = [spool.onAppended(() => this.#schedulePump()), spool.onSynced(() => this.#schedulePump())]
+    this.#unsubscribe = () => {
+      for (const end of ends) end()
+    }
   }
 
   start(): void {
@@ -144,6 +147,7 @@ export class ForwardDestination {
       })
     }
     this.#state.to('stopped')
+    this.#unsubscribe()
     clearInterval(this.#ackTimer)
     clearTimeout(this.#retry)
     clearTimeout(this.#moveTimer)

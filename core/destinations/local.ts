@@ -9,7 +9,7 @@ import { ConsoleOutlet } from './console.ts'
 import type { Destination } from './destination.ts'
 import { destinationName } from './destination-name.ts'
 import { DiscardOutlet } from './discard.ts'
-import { FileLines, RawMessages } from './line-maker.ts'
+import { type LineMaker, linesOf, RawMessages } from './line-maker.ts'
 import { localIdentity } from './local-identity.ts'
 import type { LocalOptions } from './options.ts'
 import type { Outlet } from './outlet.ts'
@@ -21,6 +21,7 @@ import type { SharedRecords } from './shared-records.ts'
 import { UnixDatagramOutlet } from './unix-datagram.ts'
 import { UnixStreamOutlet } from './unix-stream.ts'
 import { UsersOutlet } from './users.ts'
+import { localMinutesAt } from './zones.ts'
 
 export interface LocalWorld {
   readonly spool: Spool
@@ -31,15 +32,15 @@ export interface LocalWorld {
   readonly clock: Clock
 }
 
-function outletOf(options: LocalOptions, { log, metrics, clock }: LocalWorld): Outlet {
-  if ('pipe' in options) return new PipeOutlet(options.pipe, new FileLines())
-  if ('program' in options) return new ProgramOutlet(options.program, new FileLines())
+function outletOf(options: LocalOptions, { log, metrics, clock }: LocalWorld, lines: LineMaker): Outlet {
+  if ('pipe' in options) return new PipeOutlet(options.pipe, lines)
+  if ('program' in options) return new ProgramOutlet(options.program, lines)
   if ('unix' in options) return new UnixDatagramOutlet(options.unix, new RawMessages(), metrics)
-  if ('unix-stream' in options) return new UnixStreamOutlet(options['unix-stream'], new FileLines())
-  if ('console' in options) return new ConsoleOutlet(options.console, new FileLines(), log, metrics)
+  if ('unix-stream' in options) return new UnixStreamOutlet(options['unix-stream'], lines)
+  if ('console' in options) return new ConsoleOutlet(options.console, lines, log, metrics)
   if ('users' in options) {
     const users = { users: options.users, sessions: SYSTEM_SESSIONS, devices: '/dev' }
-    return new UsersOutlet(users, new FileLines(), metrics, clock)
+    return new UsersOutlet(users, lines, metrics, clock)
   }
   return new DiscardOutlet()
 }
@@ -47,10 +48,25 @@ function outletOf(options: LocalOptions, { log, metrics, clock }: LocalWorld): O
 /**
  * Attaches to the spool under a name made from what it leads to, so that its cursor outlives a change of the order and of what selects.
  * @param selects in place of the options' own selector
+ * @param format of the lines; what a socket for datagrams gets has none
  */
-export function makeLocalDestination(options: LocalOptions, world: LocalWorld, selects = selectorSelects(options.select)): Destination {
+export function makeLocalDestination(
+  options: LocalOptions,
+  world: LocalWorld,
+  selects = selectorSelects(options.select),
+  format?: string,
+): Destination {
   const { spool, records, log, metrics, clock } = world
   const { kind, identity } = localIdentity(options)
   const attachment = spool.attach(destinationName(kind, identity), true)
-  return new OutletDestination(outletOf(options, world), selects, records, spool, attachment, log, metrics, clock)
+  return new OutletDestination(
+    outletOf(options, world, linesOf(format, localMinutesAt)),
+    selects,
+    records,
+    spool,
+    attachment,
+    log,
+    metrics,
+    clock,
+  )
 }

@@ -2,15 +2,14 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Spool } from '../spool/spool.ts'
-import { lineFormat } from '../syslog/line-format.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
 import { destinationName } from './destination-name.ts'
-import { FilePlanner } from './file-plan.ts'
+import { type ChosenOptions, FilePlanner } from './file-plan.ts'
 import type { RotationOptions } from './file-rotation.ts'
-import { type ChosenOptions, FilesDestination } from './files.ts'
+import { FilesDestination } from './files.ts'
 import type { FilesOption } from './files-options.ts'
-import { FileLines, FormattedLines, type LineMaker } from './line-maker.ts'
+import { linesOf } from './line-maker.ts'
 import { ownerNumber } from './owners.ts'
 import { selectorSelects } from './selector-selects.ts'
 import type { SharedRecords } from './shared-records.ts'
@@ -37,12 +36,16 @@ export function makeFilesDestination(options: FilesOption, world: FilesWorld, se
   const modes = {
     file: options.file_mode,
     directory: options.directory_mode,
-    uid: ownerNumber(options.owner, 'user'),
-    gid: ownerNumber(options.group, 'group'),
+    ...ownersOf(options),
     createDirectories: options.create_dirs,
   }
   const files = { template: options.files, modes, openFilesLimit, fsync: options.fsync, chosen, rotation: rotationOf(options, minutesAt) }
   return new FilesDestination(files, spool, spool.attach(destinationName('files', options.files), true), log, metrics, clock)
+}
+
+/** @throws {LoghopError} there is no such user or group */
+export function ownersOf({ owner, group }: FilesOption): { uid: number | undefined; gid: number | undefined } {
+  return { uid: ownerNumber(owner, 'user'), gid: ownerNumber(group, 'group') }
 }
 
 function isByHost(path: string): boolean {
@@ -52,13 +55,6 @@ function isByHost(path: string): boolean {
     result.template.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST') &&
     !path.includes('$$')
   )
-}
-
-function linesOf(format: string | undefined, minutesAt: MinutesAt): LineMaker {
-  if (format === undefined) return new FileLines()
-  const result = lineFormat(format, minutesAt)
-  if (result.kind === 'malformed') throw new RangeError(`Cannot use the format ${format}: ${result.reason}`)
-  return new FormattedLines(result.format)
 }
 
 function rotationOf({ rotate }: FilesOption, minutesAt: MinutesAt): RotationOptions | undefined {

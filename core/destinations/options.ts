@@ -1,21 +1,11 @@
 // Destinations that agent and relay have in common, as the configuration writes them.
 
 import { z } from 'zod'
-import { textOption } from '../base/option-kinds.ts'
+import { absolutePathOption, SOCKET_PATH_MAX_BYTES, textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
 import { selectOption } from './select-option.ts'
 
-// sun_path of FreeBSD with its final NUL, the shortest of our platforms.
-const SOCKET_PATH_MAX_BYTES = 103
 const COMMAND_MAX_BYTES = 8192
-
-function absolutePath(sense: string, example: string, maxBytes: number): z.ZodType<string> {
-  return textOption({ sense, allowed: `an absolute path such as ${example}` }, (text) => {
-    if (!text.startsWith('/')) return { reason: 'not absolute' }
-    if (text.includes('\0')) return { reason: 'a NUL byte in it' }
-    return Buffer.byteLength(text) > maxBytes ? { reason: `over ${maxBytes} bytes` } : { value: text }
-  })
-}
 
 const commandText = textOption({ sense: 'Command', allowed: 'a command for /bin/sh' }, (text) =>
   text.trim() === '' || text.includes('\0') || text.length > COMMAND_MAX_BYTES ? { reason: 'no command' } : { value: text },
@@ -34,7 +24,7 @@ const usersText = textOption({ sense: 'Users on whose terminals it is shown', al
 const select = selectOption
 
 export const pipeOption = z.strictObject({
-  pipe: absolutePath('Named pipe (FIFO) that lines are written to while someone reads it', '/run/alerts', 4095),
+  pipe: absolutePathOption('Named pipe (FIFO) that lines are written to while someone reads it', '/run/alerts'),
   select,
 })
 export const programOption = z.strictObject({
@@ -47,15 +37,19 @@ export const programOption = z.strictObject({
   select,
 })
 export const unixOption = z.strictObject({
-  unix: absolutePath('Datagram socket of a local program, one datagram for each message', '/run/other/log', SOCKET_PATH_MAX_BYTES),
+  unix: absolutePathOption('Datagram socket of a local program, one datagram for each message', '/run/other/log', SOCKET_PATH_MAX_BYTES),
   select,
 })
 export const unixStreamOption = z.strictObject({
-  'unix-stream': absolutePath('Stream socket of a local program, a line for each message', '/run/other/stream', SOCKET_PATH_MAX_BYTES),
+  'unix-stream': absolutePathOption(
+    'Stream socket of a local program, a line for each message',
+    '/run/other/stream',
+    SOCKET_PATH_MAX_BYTES,
+  ),
   select,
 })
 export const consoleOption = z.strictObject({
-  console: absolutePath('Terminal that messages are shown on', '/dev/console', 4095),
+  console: absolutePathOption('Terminal that messages are shown on', '/dev/console'),
   select,
 })
 export const usersOption = z.strictObject({ users: usersText, select })

@@ -17,7 +17,7 @@ import type { Selects } from './selects.ts'
 import type { SharedChunk, SharedRecord, SharedRecords } from './shared-records.ts'
 
 const RETRY_FIRST_MS = 100
-/** Messages that are looked at in one turn of the event loop before others have theirs. */
+/** Messages that are taken in one turn of the event loop before others have theirs. */
 const MESSAGES_PER_TURN = 4096
 /** Records that are handed over in part or whole and not done; then it waits. */
 const PENDING_LIMIT = 4096
@@ -72,6 +72,7 @@ export class OutletDestination implements Destination {
   /** All that was durable at the last look has been handed over. */
   #isCaughtUp = false
   #onProgress: (() => void) | undefined
+  readonly #unsubscribe: () => void
 
   /** @param selects everything when left out */
   constructor(
@@ -94,7 +95,7 @@ export class OutletDestination implements Destination {
     this.#trouble = new RelayTrouble(log, clock, 'destination-failed')
     this.#backoff = new Backoff(RETRY_FIRST_MS, outlet.retryLimitMs)
     this.#state = new StateMachine<State>(`destination ${outlet.name}`, NEXT, 'idle')
-    spool.onSynced(() => this.#schedule())
+    this.#unsubscribe = spool.onSynced(() => this.#schedule())
   }
 
   start(): void {
@@ -115,6 +116,14 @@ export class OutletDestination implements Destination {
     }
   }
 
+  moveWithin(spreadMs: number): void {
+    if (this.#outlet.renew !== undefined) setTimeout(() => this.#outlet.renew?.(), Math.random() * spreadMs).unref()
+  }
+
+  recheck(): void {
+    this.#outlet.renew?.()
+  }
+
   /** Hands over what is there until all is done or the signal says that time is up. */
   async stop(deadline: AbortSignal): Promise<void> {
     this.#isCaughtUp = false
@@ -131,6 +140,7 @@ export class OutletDestination implements Destination {
       if (this.#state.is('open')) this.#settleSafely()
     }
     this.#state.to('stopped')
+    this.#unsubscribe()
     clearTimeout(this.#retry)
     this.#outlet.close()
   }
@@ -224,22 +234,33 @@ export class OutletDestination implements Destination {
 
   /** @returns whether there is more for another turn */
   #handOver(): boolean {
+    let walked = 0
     for (let left = MESSAGES_PER_TURN; left > 0; ) {
+      // Those that read together go in step, a chunk at a time, so that each finds what was read for another.
+      if (walked > 0 && this.#chunk !== undefined && this.#record >= this.#chunk.records.length) return true
       const record = this.#currentRecord()
       if (record === undefined) return false
       const { places, bytes, context, head } = record
       const selects = this.#selects
       const first = head.first + head.skip
-      for (let count = places.length >>> 1; this.#message < count; this.#message++) {
-        if (left-- === 0) return true
+      const chosen = selects?.chosen?.(record)
+      let pick = 0
+      for (const count = places.length >>> 1; this.#message < count; this.#message++) {
+        if (left === 0) return true
+        if (chosen !== undefined) {
+          while (pick < chosen.length && chosen[pick]! < this.#message) pick++
+          this.#message = chosen[pick] ?? count
+          if (this.#message === count) break
+        }
         const at = this.#message * 2
         context.sequence = first + this.#message
-        if (selects !== undefined && !selects.selects(bytes, places[at]!, places[at + 1]!, context)) continue
+        if (chosen === undefined && selects?.selects(bytes, places[at]!, places[at + 1]!, context) === false) continue
+        left--
         if (this.#alreadyDone > 0) this.#alreadyDone--
         else if (this.#outlet.add(bytes, places[at]!, places[at + 1]!, context)) this.#added++
         else return false
       }
-      left--
+      walked++
       this.#pending.at(-1)!.addedAfter = this.#added
       this.#record++
       this.#message = 0
@@ -286,7 +307,7 @@ export class OutletDestination implements Destination {
       settled++
       this.#count(addedAfter - addedBefore)
       if (addedAfter > addedBefore) this.#recovered()
-      this.#attachment.acknowledge(end)
+      this.#attachment.acknowledge(end, addedAfter > addedBefore)
     }
     if (settled === 0) return
     this.#pending.splice(0, settled)

@@ -31,6 +31,8 @@ export interface Outlet {
   done(): number
   /** More of what is known, for `status`. */
   status?(): Record<string, string | number>
+  /** Over to a new connection, which shows and checks certificates anew; nothing where there is none. */
+  renew?(): void
   /** Nothing comes any more: resolves when the far end has what it can get, or the signal says that time is up. */
   end?(deadline: AbortSignal): Promise<void>
   /** May be called at any time, also when it is closed; no event comes afterwards. */

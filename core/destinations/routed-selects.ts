@@ -1,5 +1,5 @@
 import type { Selects } from './selects.ts'
-import type { RecordContext } from './shared-records.ts'
+import type { RecordContext, SharedRecord } from './shared-records.ts'
 
 /** What tells for a message which of many destinations it goes to, by their numbers: RuleList of core/pipeline/rules.ts. */
 export interface Router {
@@ -8,10 +8,7 @@ export interface Router {
   readonly hits: ArrayLike<number>
 }
 
-/** One bit for each message and destination of a record; a message whose first bit is not set was not routed yet. */
-interface Routed {
-  readonly bits: Uint32Array
-}
+const NONE: readonly number[] = []
 
 /**
  * The rules are walked once for each message, whichever destination comes to it first, and what they say is remembered as long as the record is. For
@@ -19,52 +16,42 @@ interface Routed {
  */
 export class RoutedSelects {
   readonly #router: Router
-  readonly #words: number
-  readonly #known = new WeakMap<RecordContext, Routed>()
+  /** Of each destination the messages of a record; nothing for those that it has none of. */
+  readonly #lists = new WeakMap<SharedRecord, ReadonlyArray<readonly number[] | undefined>>()
 
-  /** @param destinations how many there are; their numbers start at 0 */
-  constructor(router: Router, destinations: number) {
+  constructor(router: Router) {
     this.#router = router
-    this.#words = Math.ceil((destinations + 1) / 32)
   }
 
   /** What chooses for the destination of this number. */
   selectsFor(destination: number): Selects {
-    const bit = destination + 1
-    const word = bit >>> 5
-    const mask = 1 << (bit & 31)
-    let lastContext: RecordContext | undefined
-    let routed: Routed | undefined
     return {
-      selects: (bytes, start, end, given) => {
-        const context = given as RecordContext
-        if (context !== lastContext || routed === undefined) {
-          lastContext = context
-          routed = this.#of(context)
-        }
-        const at = (context.sequence - context.firstSequence) * this.#words
-        if ((routed.bits[at]! & 1) === 0) this.#route(routed, at, bytes, start, end, context)
-        return (routed.bits[at + word]! & mask) !== 0
+      selects: (bytes, start, end, context) => {
+        const count = this.#router.route(bytes, start, end, context as RecordContext)
+        const { hits } = this.#router
+        for (let hit = 0; hit < count; hit++) if (hits[hit] === destination) return true
+        return false
       },
+      chosen: (record) => this.#listsOf(record)[destination] ?? NONE,
     }
   }
 
-  #of(context: RecordContext): Routed {
-    const known = this.#known.get(context)
+  #listsOf(record: SharedRecord): ReadonlyArray<readonly number[] | undefined> {
+    const known = this.#lists.get(record)
     if (known !== undefined) return known
-    const routed = { bits: new Uint32Array(context.count * this.#words) }
-    this.#known.set(context, routed)
-    return routed
-  }
-
-  #route({ bits }: Routed, at: number, bytes: Uint8Array, start: number, end: number, context: RecordContext): void {
-    const count = this.#router.route(bytes, start, end, context)
-    const { hits } = this.#router
-    bits[at] = bits[at]! | 1
-    for (let index = 0; index < count; index++) {
-      const bit = hits[index]! + 1
-      const place = at + (bit >>> 5)
-      bits[place] = bits[place]! | (1 << (bit & 31))
+    const { bytes, places, context } = record
+    const lists: Array<number[] | undefined> = []
+    for (let index = 0; index < places.length >>> 1; index++) {
+      context.sequence = context.firstSequence + index
+      const count = this.#router.route(bytes, places[index * 2]!, places[index * 2 + 1]!, context)
+      const { hits } = this.#router
+      for (let hit = 0; hit < count; hit++) {
+        const list = lists[hits[hit]!]
+        if (list === undefined) lists[hits[hit]!] = [index]
+        else list.push(index)
+      }
     }
+    this.#lists.set(record, lists)
+    return lists
   }
 }

@@ -1,4 +1,5 @@
 import type { MessageContext } from '../syslog/message-fields.ts'
+import type { SharedRecord } from './shared-records.ts'
 
 /**
  * Which messages a destination takes: a compiled rule, filter or selector. The answer depends on the message and its batch alone, never on time or on
@@ -7,6 +8,8 @@ import type { MessageContext } from '../syslog/message-fields.ts'
 export interface Selects {
   /** Hot: called for each message of the spool. The bytes and the context hold for the call alone. */
   selects(bytes: Uint8Array, start: number, end: number, context: MessageContext): boolean
+  /** The same of a whole record at once, where that is less work: indexes of its messages, rising; undefined where each has to be asked for. */
+  chosen?(record: SharedRecord): readonly number[] | undefined
 }
 
 /** Several rules that lead to one destination: a message comes once, however many of them choose it. */

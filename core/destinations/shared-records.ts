@@ -21,6 +21,8 @@ export interface RecordContext extends MessageContext {
   /** Of the first message that the record stands for, and how many there are. */
   readonly firstSequence: number
   readonly count: number
+  /** Where the record ends in the spool. */
+  readonly end: Position
 }
 
 export interface SharedRecord {
@@ -110,7 +112,7 @@ export class SharedRecords {
   }
 
   #open(bytes: Buffer, head: RecordHead, end: Position): SharedRecord {
-    const context = this.#contextOf(bytes, head)
+    const context = this.#contextOf(bytes, head, end)
     const startOffset = end.offset - (head.end - head.start)
     const messages = this.#messages
     const fault = messages.open(bytes, head, 0)
@@ -130,7 +132,7 @@ export class SharedRecords {
     return opened
   }
 
-  #contextOf(bytes: Buffer, head: RecordHead): RecordContext {
+  #contextOf(bytes: Buffer, head: RecordHead, end: Position): RecordContext {
     // The last hop is this node; before it comes the one that handed the record over.
     const hops = readHops(bytes, head) ?? []
     const via = hops.slice(0, -1).map((hop) => hop.name)
@@ -145,6 +147,7 @@ export class SharedRecords {
       sequence: 0,
       firstSequence: head.first + head.skip,
       count: head.take,
+      end,
     }
   }
 }

@@ -1,7 +1,8 @@
 // A rule as it stands in agent.yaml and relay.yaml: what it chooses, in syslog.conf's words and beyond, and where that goes.
 
 import { z } from 'zod'
-import { optionalOption, pathOption, textOption } from '../base/option-kinds.ts'
+import { type Address, isLoopback } from '../base/address.ts'
+import { absolutePathOption, addressOption, optionalOption, SOCKET_PATH_MAX_BYTES, textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
 import { compileFilter, type FilterOptions } from '../syslog/filter.ts'
 import { readFacilityList, readLevels } from '../syslog/levels.ts'
@@ -12,22 +13,34 @@ import { readNames } from '../syslog/name-test.ts'
 import { macroPath } from '../syslog/path-value.ts'
 import { compileSelector, faultText } from '../syslog/selector.ts'
 import { DIALECTS } from '../syslog/selector-names.ts'
+import { framingFault, framingOption } from '../transport/framing-option.ts'
+import type { SyslogFraming } from '../transport/syslog-framing.ts'
 
 /** Where a rule sends what it chooses. */
 export type RuleTo =
   | { readonly kind: 'file'; readonly path: string; readonly isSynced: boolean }
   | { readonly kind: 'pipe'; readonly path: string }
   | { readonly kind: 'program'; readonly command: string }
+  | { readonly kind: 'unix' | 'unix-stream'; readonly path: string }
   | { readonly kind: 'users'; readonly names: readonly string[] }
   | { readonly kind: 'everyone' }
-  | { readonly kind: 'forward'; readonly addresses: readonly string[]; readonly protocol: string; readonly isPlaintextAccepted: boolean }
+  | {
+      readonly kind: 'forward'
+      readonly addresses: readonly Address[]
+      readonly protocol: RuleProtocol
+      readonly framing: SyslogFraming | undefined
+    }
   | { readonly kind: 'discard' }
+
+/** What a rule's receivers may speak. Loghop's own batches go whole, so no rule can take a part of them: `relays` ships everything. */
+export const RULE_PROTOCOLS = ['relp', 'syslog-tls', 'tcp', 'udp'] as const
+export type RuleProtocol = (typeof RULE_PROTOCOLS)[number]
 
 const NAME_MAX_CHARACTERS = 64
 const USER = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?$/
 
 const TO_ALLOWED =
-  'a path with macros, the same behind "-" for a file that is not synced, "*" for everyone logged in, users such as "root,alice", or a mapping with file, pipe, program, users, forward or discard'
+  'a path with macros, the same behind "-" for a file that is not synced, "*" for everyone logged in, users such as "root,alice", or a mapping with file, pipe, program, unix, unix-stream, users, forward or discard'
 
 /** The text of `to`, or the reason why it is none. */
 export function readTo(text: string): { value: RuleTo } | { reason: string } {
@@ -61,6 +74,26 @@ const userNames = textOption<readonly string[]>({ sense: 'Users', allowed: 'name
   return 'value' in result && result.value.kind === 'users' ? { value: result.value.names } : { reason: 'not names of users' }
 })
 
+const protocolAllowed = `${RULE_PROTOCOLS.join(', ')}; relays: ships everything to Loghop relays, exactly once`
+const forwardOption = z
+  .strictObject({
+    forward: z.array(addressOption('A receiver', 'loghost.example.com:514')).min(1),
+    protocol: z.enum(RULE_PROTOCOLS).register(optionNotes, { allowed: protocolAllowed }),
+    framing: framingOption,
+    plaintext: z.literal('accepted').optional(),
+  })
+  .superRefine(({ forward, protocol, framing, plaintext }, context) => {
+    const unframed = framingFault(protocol, framing)
+    if (unframed !== undefined) context.addIssue({ code: 'custom', path: ['framing'], message: unframed })
+    const isPlain = protocol === 'tcp' || protocol === 'udp'
+    const far = forward.findIndex(({ host }) => !isLoopback(host))
+    if (isPlain && far !== -1 && plaintext === undefined) {
+      const why = `${forward[far]!.host} is not this host, and on the way to it anyone can read and change what ${protocol} carries; write plaintext: accepted beside it if that is meant`
+      context.addIssue({ code: 'custom', path: ['forward', far], message: why })
+    }
+  })
+  .transform(({ forward, protocol, framing }): RuleTo => ({ kind: 'forward', addresses: forward, protocol, framing }))
+
 const toOption: z.ZodType<RuleTo> = z
   .union([
     toText,
@@ -70,23 +103,18 @@ const toOption: z.ZodType<RuleTo> = z
         sync: z.boolean().default(true).describe('Whether it is synced to disk: true or false; default true'),
       })
       .transform(({ file, sync }): RuleTo => ({ kind: 'file', path: file.path, isSynced: sync })),
-    z.strictObject({ pipe: pathOption('A named pipe') }).transform(({ pipe }): RuleTo => ({ kind: 'pipe', path: pipe })),
-    z.strictObject({ program: z.string().min(1) }).transform(({ program }): RuleTo => ({ kind: 'program', command: program })),
-    z.strictObject({ users: userNames }).transform(({ users }): RuleTo => ({ kind: 'users', names: users })),
     z
-      .strictObject({
-        forward: z.array(z.string().min(1)).min(1),
-        protocol: z.enum(['loghop', 'relp', 'syslog-tls', 'tcp', 'udp']).default('loghop'),
-        plaintext: z.literal('accepted').optional(),
-      })
-      .transform(
-        ({ forward, protocol, plaintext }): RuleTo => ({
-          kind: 'forward',
-          addresses: forward,
-          protocol,
-          isPlaintextAccepted: plaintext !== undefined,
-        }),
-      ),
+      .strictObject({ pipe: absolutePathOption('A named pipe', '/dev/xconsole') })
+      .transform(({ pipe }): RuleTo => ({ kind: 'pipe', path: pipe })),
+    z.strictObject({ program: z.string().min(1) }).transform(({ program }): RuleTo => ({ kind: 'program', command: program })),
+    z
+      .strictObject({ unix: absolutePathOption('Datagram socket of a local program', '/run/other/log', SOCKET_PATH_MAX_BYTES) })
+      .transform(({ unix }): RuleTo => ({ kind: 'unix', path: unix })),
+    z
+      .strictObject({ 'unix-stream': absolutePathOption('Stream socket of a local program', '/run/other/stream', SOCKET_PATH_MAX_BYTES) })
+      .transform((to): RuleTo => ({ kind: 'unix-stream', path: to['unix-stream'] })),
+    z.strictObject({ users: userNames }).transform(({ users }): RuleTo => ({ kind: 'users', names: users })),
+    forwardOption,
     z.strictObject({ discard: z.literal(true) }).transform((): RuleTo => ({ kind: 'discard' })),
   ])
   .register(optionNotes, { allowed: TO_ALLOWED })

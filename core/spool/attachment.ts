@@ -24,6 +24,9 @@ export class Attachment {
   #source: CheckpointSource
   #onDurable: (document: CursorDocument) => void = () => undefined
   #writing: Promise<void> = Promise.resolve()
+  #isClosed = false
+  /** Since the cursor was written. */
+  #hasTaken = false
   readonly #files: Files
   readonly #commit: () => Promise<void>
   readonly #file: string
@@ -58,8 +61,13 @@ export class Attachment {
     return this.#durable
   }
 
-  acknowledge(position: Position): void {
+  /**
+   * @param hasTaken false where what lies before the position was only passed over: that may be done again after a crash, so its cursor is written when it
+   * comes to another segment, and not each second as those of destinations that take something
+   */
+  acknowledge(position: Position, hasTaken = true): void {
     this.#acknowledged = position
+    this.#hasTaken ||= hasTaken
   }
 
   /** @param onDurable called with each document once it stands on the disk */
@@ -70,31 +78,63 @@ export class Attachment {
 
   /** @throws the errno of the failing write; the old cursor stands */
   async checkpoint(): Promise<void> {
-    if (comparePositions(this.#acknowledged, this.#durable) !== 0) await this.checkpointNow()
+    const { segment } = this.#acknowledged
+    const isDue = this.#hasTaken || segment !== this.#durable.segment
+    if (isDue && comparePositions(this.#acknowledged, this.#durable) !== 0) await this.checkpointNow()
   }
 
   /** Also when the position is where it was: what the destination keeps beside it may have changed. One after the other. */
   checkpointNow(): Promise<void> {
+    // Both would write the same file.
+    if (this.#isClosed) return this.#writing
     const next = this.#writing.then(() => this.#write())
     this.#writing = next.catch(() => undefined)
     return next
   }
 
   async #write(): Promise<void> {
-    const document = await this.#source()
-    // A cursor behind what a power cut leaves would stand, later on, amid other records.
-    await this.#commit()
-    await writeDocumentLater(this.#files, this.#file, 'cursor', document)
+    this.#hasTaken = false
+    let document: CursorDocument
+    try {
+      document = await this.#source()
+      // A cursor behind what a power cut leaves would stand, later on, amid other records.
+      await this.#commit()
+      await writeDocumentLater(this.#files, this.#file, 'cursor', document)
+    } catch (error) {
+      this.#hasTaken = true
+      throw error
+    }
     this.#durable = document.position
     this.#onDurable(document)
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.follower.close()
     await this.#writing
     const document = await this.#source()
     writeDocument(this.#files, this.#file, 'cursor', document)
     this.#durable = document.position
+  }
+
+  /** After `close`: a destination of this name begins anew. @throws the errno */
+  forget(): void {
+    this.#files.unlink(this.#file)
+  }
+}
+
+/** Who has come to the end must have been shown every message of the spool's life, neither more nor fewer. */
+export function auditShown(
+  attachments: readonly Attachment[],
+  end: Position,
+  messages: number,
+  onMiscount: (destination: string, shown: number, stored: number) => void,
+): void {
+  for (const { name, follower } of attachments) {
+    if (comparePositions(follower.next, end) !== 0) continue
+    const shown = follower.next.messages
+    if (shown !== undefined && shown !== messages) onMiscount(name, shown, messages)
+    follower.count(messages)
   }
 }
 

@@ -7,7 +7,8 @@ import { writeDocument, writeDocumentLater } from '../base/checked-document.ts'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf } from '../base/errors.ts'
 import { type Files, writeAll } from '../base/files.ts'
-import { Attachment, readCursor } from './attachment.ts'
+import { Listeners } from '../base/listeners.ts'
+import { Attachment, auditShown, readCursor } from './attachment.ts'
 import { encodeEnvelope, frameBatch, type Hop, type NewBatch, type RecordHead } from './batch.ts'
 import { RECORD_LIMIT_BYTES, SEGMENT_BYTES, SEGMENT_HEADER_BYTES } from './constants.ts'
 import { type Followed, Follower } from './follower.ts'
@@ -63,8 +64,8 @@ export class Spool implements Followed {
   readonly #commit: GroupCommit
   readonly #freeSpace: FreeSpace
   readonly #attachments: Attachment[] = []
-  readonly #appended: Array<() => void> = []
-  readonly #synced: Array<() => void> = []
+  readonly #appended = new Listeners()
+  readonly #synced = new Listeners()
   #current = 0
   #lowest = 0
   /** From this segment on this process has written every byte. */
@@ -172,14 +173,14 @@ export class Spool implements Followed {
     return this.#usedBytes + bytes <= this.#limitBytes
   }
 
-  /** Called after each append; must not throw. */
-  onAppended(listener: () => void): void {
-    this.#appended.push(listener)
+  /** Called after each append; must not throw. @returns what ends it */
+  onAppended(listener: () => void): () => void {
+    return this.#appended.add(listener)
   }
 
-  /** Called after each sync; must not throw. */
-  onSynced(listener: () => void): void {
-    this.#synced.push(listener)
+  /** Called after each sync; must not throw. @returns what ends it */
+  onSynced(listener: () => void): () => void {
+    return this.#synced.add(listener)
   }
 
   /**
@@ -193,7 +194,7 @@ export class Spool implements Followed {
     this.#write([bytes.subarray(start, payloadEnd)])
     this.#streams.add(batch.origin, this.stream, first, first + batch.count - 1)
     this.#messages += batch.count
-    this.#tellAppended()
+    this.#appended.tell()
   }
 
   /**
@@ -215,7 +216,7 @@ export class Spool implements Followed {
       messages += window.take
       this.#messages += window.take
     }
-    this.#tellAppended()
+    this.#appended.tell()
     if (parts.length > PARTS_LIMIT)
       return { kind: 'refused', reason: `batch fills ${parts.length} gaps, ${PARTS_LIMIT} are filled at a time` }
     return { kind: 'stored', messages }
@@ -241,7 +242,7 @@ export class Spool implements Followed {
       })
     }
     const oldest = { segment: this.#lowest, offset: SEGMENT_HEADER_BYTES }
-    const end = this.#end()
+    const end = this.end()
     const usable = document !== undefined && comparePositions(document.position, end) <= 0
     const position = usable && comparePositions(document.position, oldest) > 0 ? document.position : oldest
     const followed: Followed = onlySynced ? this : { ...this.#asWritten(), files: this.files }
@@ -255,6 +256,18 @@ export class Spool implements Followed {
     )
     this.#attachments.push(attachment)
     return attachment
+  }
+
+  /** The hold of the destination of that name, which is attached. */
+  attachment(name: string): Attachment {
+    return this.#attachments.find((attachment) => attachment.name === name)!
+  }
+
+  /** Lets go of a destination that has stopped. @param isGone its cursor goes too; else the next attachment goes on there. @throws the errno */
+  async detach(attachment: Attachment, isGone: boolean): Promise<void> {
+    await attachment.close()
+    this.#attachments.splice(this.#attachments.indexOf(attachment), 1)
+    if (isGone) attachment.forget()
   }
 
   /** Bytes between the destination's acknowledged place and the end. */
@@ -318,17 +331,6 @@ export class Spool implements Followed {
     writeState(this.files, this.#directory, { ...this.#state, isClosed: true })
   }
 
-  /** Who has come to the end must have been shown every message, neither more nor fewer. */
-  #audit(): void {
-    const end = this.#end()
-    for (const { name, follower } of this.#attachments) {
-      if (comparePositions(follower.next, end) !== 0) continue
-      const shown = follower.next.messages
-      if (shown !== undefined && shown !== this.#messages) this.#world.onMiscount(name, shown, this.#messages)
-      follower.count(this.#messages)
-    }
-  }
-
   #asWritten(): Omit<Followed, 'files'> {
     return {
       segmentsDirectory: this.segmentsDirectory,
@@ -342,7 +344,8 @@ export class Spool implements Followed {
     }
   }
 
-  #end(): Position {
+  /** Where the next record will stand. */
+  end(): Position {
     return { segment: this.#current, offset: this.#segments.get(this.#current)!.size, messages: this.#messages }
   }
 
@@ -351,10 +354,6 @@ export class Spool implements Followed {
     return (
       this.#folderSynced >= this.#current && this.#rescue.isEmpty && current.syncedEnd === current.size && this.#unsynced().length === 0
     )
-  }
-
-  #tellAppended(): void {
-    for (const listener of this.#appended) listener()
   }
 
   /** A sealed segment that is synced is not written to any more; hundreds may wait for a destination that is down. */
@@ -415,7 +414,7 @@ export class Spool implements Followed {
         await new Promise((resolve) => setTimeout(resolve, this.#syncRetryMs))
       }
     }
-    for (const listener of this.#synced) listener()
+    this.#synced.tell()
   }
 
   /** Segments with bytes behind their last sync, oldest first: always the newest ones. */
@@ -456,15 +455,15 @@ export class Spool implements Followed {
   }
 
   #streamsDocument(): { position: Position; streams: ReturnType<Streams['snapshot']> } {
-    return { position: this.#end(), streams: this.#streams.snapshot() }
+    return { position: this.end(), streams: this.#streams.snapshot() }
   }
 
   async #checkpoint(): Promise<void> {
-    this.#audit()
+    auditShown(this.#attachments, this.end(), this.#messages, this.#world.onMiscount)
     // One that fails keeps the others from nothing.
     const results = await Promise.allSettled(this.#attachments.map((attachment) => attachment.checkpoint()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
-    if (comparePositions(this.#covered, this.#end()) !== 0) {
+    if (comparePositions(this.#covered, this.end()) !== 0) {
       let moves = this.#moves
       // Taken now, written only when all that it counts is durable: it must never claim what a power cut takes back.
       let document = this.#streamsDocument()

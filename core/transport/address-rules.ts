@@ -61,13 +61,24 @@ class Networks {
   }
 }
 
+export interface AddressLists {
+  readonly allow: readonly Network[]
+  readonly deny: readonly Network[]
+  readonly proxy: readonly Network[]
+}
+
 /** From where connections are taken: what TCP wrappers and a firewall rule did. `deny` counts before `allow`; an empty `allow` is everyone. */
 export class AddressRules {
-  readonly #allow: Networks | undefined
-  readonly #deny: Networks
-  readonly #proxy: Networks
+  #allow!: Networks | undefined
+  #deny!: Networks
+  #proxy!: Networks
 
-  constructor(lists: { readonly allow: readonly Network[]; readonly deny: readonly Network[]; readonly proxy: readonly Network[] }) {
+  constructor(lists: AddressLists) {
+    this.use(lists)
+  }
+
+  /** From now on these lists count. */
+  use(lists: AddressLists): void {
     this.#allow = lists.allow.length === 0 ? undefined : new Networks(lists.allow)
     this.#deny = new Networks(lists.deny)
     this.#proxy = new Networks(lists.proxy)

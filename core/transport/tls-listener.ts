@@ -62,11 +62,13 @@ export class TlsListener {
   readonly #waitingBySource = new Map<string, number>()
   #roots: readonly X509Certificate[]
   #identity: TlsIdentity
+  #policy: AdmissionPolicy
 
   constructor(options: TlsListenerOptions, identity: TlsIdentity, events: TlsListenerEvents) {
     this.#options = options
     this.#events = events
     this.#identity = identity
+    this.#policy = options.policy
     this.#roots = certificatesIn(identity.ca) ?? []
     // The deadline is our own: it counts from the connection on, and this one is only for what would escape it.
     this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: 2 * options.handshakeLimitMs, pauseOnConnect: false })
@@ -91,6 +93,26 @@ export class TlsListener {
     this.#identity = identity
     this.#server.setSecureContext(tlsPolicy(identity))
     this.#roots = certificatesIn(identity.ca) ?? []
+  }
+
+  /** Whom it admits from now on; connections that stand are not touched. */
+  permit(policy: AdmissionPolicy): void {
+    this.#policy = policy
+  }
+
+  /** Whether its certificate is one that is admitted now. */
+  admit(socket: TLSSocket): Admission {
+    return admitClient(
+      {
+        certificate: socket.getPeerX509Certificate(),
+        authorized: socket.authorized,
+        authorizationError: socket.authorized ? undefined : String(socket.authorizationError),
+        roots: this.#roots,
+      },
+      this.#policy,
+      Date.now(),
+      this.#identity.revoked,
+    )
   }
 
   /** Accepts no more; `destroy` also cuts what stands. */
@@ -206,17 +228,7 @@ export class TlsListener {
       socket.destroy()
       return
     }
-    const admission = admitClient(
-      {
-        certificate: socket.getPeerX509Certificate(),
-        authorized: socket.authorized,
-        authorizationError: socket.authorized ? undefined : String(socket.authorizationError),
-        roots: this.#roots,
-      },
-      this.#options.policy,
-      Date.now(),
-      this.#identity.revoked,
-    )
+    const admission = this.admit(socket)
     if (admission.kind === 'admitted') {
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)

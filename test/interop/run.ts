@@ -71,6 +71,10 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'logger', package: 'bsdutils' },
   ],
   'years.test.ts': [{ program: 'openssl', package: 'openssl' }],
+  'rules.test.ts': [
+    { program: 'rsyslogd', package: 'rsyslog' },
+    { program: 'python3', package: 'python3' },
+  ],
   // inetutils-syslogd cannot be installed beside rsyslog; the test unpacks it for itself.
   'syslogd.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },

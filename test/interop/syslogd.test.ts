@@ -11,6 +11,7 @@ import { MessageFields, messageContext } from '../../core/syslog/message-fields.
 import { FACILITIES, SEVERITIES } from '../../core/syslog/priority.ts'
 import { compileSelector, selectsPri } from '../../core/syslog/selector.ts'
 import { eventually } from '../support/eventually.ts'
+import { rsyslogArguments, rsyslogConf } from '../support/rsyslog-conf.ts'
 
 const PRIS = Array.from({ length: 192 }, (_, pri) => pri)
 
@@ -52,11 +53,8 @@ const KINDS: readonly Kind[] = [
     pris: PRIS,
     name: 'rsyslogd',
     program: () => '/usr/sbin/rsyslogd',
-    configuration: (lines, socket) => `module(load="imuxsock" SysSock.Use="off")
-input(type="imuxsock" Socket="${socket}" CreatePath="off" RateLimit.Interval="0" UseSysTimeStamp="off" IgnoreTimestamp="off")
-$ActionFileDefaultTemplate RSYSLOG_TraditionalFileFormat
-${lines}`,
-    arguments: (file, directory) => ['-n', '-f', file, '-i', path.join(directory, 'pid')],
+    configuration: rsyslogConf,
+    arguments: rsyslogArguments,
   },
   {
     pris: PRIS.slice(8),

@@ -97,6 +97,7 @@ export class ForeignForwardDestination {
   #partial: PartDone | undefined
   #datagramLimitBytes = DATAGRAM_LIMIT_BYTES
   #isScheduled = false
+  readonly #unsubscribe: () => void
 
   constructor(options: ForeignForwardOptions, spool: Spool, attachment: Attachment, log: Log, metrics: Metrics, clock: Clock) {
     this.#options = options
@@ -112,7 +113,7 @@ export class ForeignForwardDestination {
       const position = attachment.acknowledged
       return this.#partial === undefined ? { position } : { position, extra: { partial: this.#partial } }
     })
-    spool.onSynced(() => this.#schedulePump())
+    this.#unsubscribe = spool.onSynced(() => this.#schedulePump())
   }
 
   start(): void {
@@ -156,6 +157,7 @@ export class ForeignForwardDestination {
       })
     }
     this.#state.to('stopped')
+    this.#unsubscribe()
     clearTimeout(this.#retry)
     clearTimeout(this.#moveTimer)
     this.#dropLink()

@@ -20,6 +20,7 @@ test('agentOptions() fills in every default', (t) => {
     fail_back: 60_000,
     log: { level: 'info', format: 'text' },
     renew: true,
+    rules: [],
     revocation_interval: 300_000,
     stop_timeout: 10_000,
   })
@@ -58,7 +59,11 @@ for (const key of ['identity', 'spool', 'relays']) {
 }
 
 for (const [text, problem] of [
-  ['rules: []', /^5:1: rules: not available in this version; the agent ships everything, keep your old syslogd for local files$/],
+  ['rules: [ { select: "mail.loud", to: /var/log/mail } ]', /^5:20: rules\[0\]\.select: .*loud/],
+  [
+    'rules: [ { to: /var/log/a, format: bsd }, { to: "-/var/log/a" } ]',
+    /^5:\d+: rules\[1\]: .*rules\[0\] writes to the same place in the format bsd; give both the same\)/,
+  ],
   [
     'relay: [ "a:1" ]',
     /^5:1: relay: found an unknown key \(did you mean "relays"\?\), allowed identity, authority, renew, revocation_interval, hostname, spool, /,

@@ -13,16 +13,7 @@ import { compileSelector, selectsPri } from '../../../core/syslog/selector.ts'
 import { DIALECTS, type Dialect } from '../../../core/syslog/selector-names.ts'
 import { load } from '../../support/configuration.ts'
 import { ENTRY } from '../../support/daemon.ts'
-
-const FREEBSD_DEFAULT = `*.err;kern.debug;auth.notice;mail.crit          /dev/console
-*.notice;kern.debug;lpr.info;mail.crit;news.err /var/log/messages
-security.*                                      /var/log/security
-auth.info;authpriv.info                         /var/log/auth.log
-mail.info                                       /var/log/maillog
-lpr.info                                        /var/log/lpd-errs
-cron.*                                          /var/log/cron
-*.emerg                                         *
-`
+import { FREEBSD_DEFAULT } from '../../support/freebsd-default.ts'
 
 function rulesOf(entries: readonly ConfEntry[], dialect: Dialect): readonly RuleOptions[] {
   return load(agentYaml(entries, ['c'], dialect), rulesDocument).rules

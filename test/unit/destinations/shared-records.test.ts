@@ -141,7 +141,7 @@ test('rules are walked once for each message, however many destinations there ar
       return 2
     },
   }
-  const routed = new RoutedSelects(router, names.length)
+  const routed = new RoutedSelects(router)
   const outlets = names.map(() => new Collecting())
   const destinations = outlets.map((outlet, index) => world.start(outlet, routed.selectsFor(index), names[index]))
   await world.store(messagesOf(1000))

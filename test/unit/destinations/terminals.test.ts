@@ -1,6 +1,6 @@
 // Real terminals: pseudo-terminals that python3 opens, named by a utmp file that utmpdump(1) makes.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -10,35 +10,11 @@ import { FileLines } from '../../../core/destinations/line-maker.ts'
 import { UsersOutlet } from '../../../core/destinations/users.ts'
 import { decodeLogindSession, decodeUtmp, readSessions, UTMP_LAYOUTS } from '../../../core/platform/sessions.ts'
 import { eventually } from '../../support/eventually.ts'
+import { startTerminal, type Terminal } from '../../support/terminal.ts'
 import { drained, linesOf, messagesOf, OutletWorld } from './outlet-world.ts'
 
-const TERMINAL = `
-import os, pty, sys, threading
-master, slave = pty.openpty()
-os.fchmod(slave, int(sys.argv[2], 8))
-print(os.ttyname(slave), flush=True)
-def show():
-    with open(sys.argv[1], 'ab', 0) as f:
-        while True: f.write(os.read(master, 65536))
-for line in sys.stdin:
-    if line.strip() == 'show': threading.Thread(target=show, daemon=True).start()
-`
-
-interface Terminal {
-  readonly device: string
-  readonly child: ChildProcess
-  text(): string
-}
-
-/** @param isShown whether someone looks; else it fills up */
-async function openTerminal(t: ExecutionContext, world: OutletWorld, isShown: boolean, mode = '620'): Promise<Terminal> {
-  const out = world.file(`terminal-${fs.readdirSync(world.directory).length}`)
-  fs.writeFileSync(out, '')
-  const child = spawn('python3', ['-c', TERMINAL, out, mode], { stdio: ['pipe', 'pipe', 'inherit'] })
-  t.teardown(() => void child.kill('SIGKILL'))
-  const device = await new Promise<string>((resolve) => child.stdout!.once('data', (bytes: Buffer) => resolve(bytes.toString().trim())))
-  if (isShown) child.stdin!.write('show\n')
-  return { device, child, text: () => fs.readFileSync(out, 'utf8') }
+function openTerminal(t: ExecutionContext, world: OutletWorld, isShown: boolean, mode?: string): Promise<Terminal> {
+  return startTerminal(t, world.file(`terminal-${fs.readdirSync(world.directory).length}`), isShown, mode)
 }
 
 function utmpOf(world: OutletWorld, sessions: ReadonlyArray<readonly [user: string, line: string]>): string {

@@ -19,8 +19,10 @@ for (const [yaml, expected] of [
   ['{ discard: true }', { kind: 'discard' }],
   [
     '{ forward: [ "loghost:514" ], protocol: udp, plaintext: accepted }',
-    { kind: 'forward', addresses: ['loghost:514'], protocol: 'udp', isPlaintextAccepted: true },
+    { kind: 'forward', addresses: [{ host: 'loghost', port: 514 }], protocol: 'udp', framing: undefined },
   ],
+  ['{ unix: /run/other/log }', { kind: 'unix', path: '/run/other/log' }],
+  ['{ unix-stream: /run/other/stream }', { kind: 'unix-stream', path: '/run/other/stream' }],
 ] as const)
   test(`to: ${yaml}`, (t) => {
     t.deepEqual(load(`rules: [ { to: ${yaml} } ]`, schema).rules[0]?.to as unknown, expected)
@@ -69,6 +71,10 @@ for (const [what, rule, problems] of [
   ['a path upwards', '{ to: /a/../b }', [/step upwards/]],
   ['a bar', '{ to: "|/bin/x" }', [/write pipe: or program:/]],
   ['a host', '{ to: "@loghost" }', [/write forward:/]],
+  ['a pipe that is not absolute', '{ to: { pipe: xconsole } }', [/pipe: .*absolute path/]],
+  ['a receiver without a port', '{ to: { forward: [ "loghost" ], protocol: tcp, plaintext: accepted } }', [/the port is missing/]],
+  ['plain text to elsewhere', '{ to: { forward: [ "loghost:514" ], protocol: tcp } }', [/write plaintext: accepted/]],
+  ['batches by a rule', '{ to: { forward: [ "relay:6514" ], protocol: loghop } }', [/relays: ships everything to Loghop relays/]],
   ['a format that is none', '{ to: /a, format: jsn }', [/did you mean json/]],
   ['another dialect', '{ select: "mail.<err", to: /a }', [/freebsd dialect/]],
 ] as const)

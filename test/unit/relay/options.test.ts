@@ -34,6 +34,7 @@ test('relayOptions() fills in every default', (t) => {
     destinations: [{ files: '/l/$HOST', file_mode: 0o640, directory_mode: 0o750, create_dirs: true, fsync: 'checkpoint' }],
     log: { level: 'info', format: 'text' },
     passthrough: [],
+    rules: [],
     renew: true,
     revocation_interval: 30_000,
     stop_timeout: 10_000,
