@@ -8,6 +8,7 @@ import { ForeignForwardDestination } from '../core/destinations/foreign/foreign-
 import { ForwardDestination } from '../core/destinations/forward.ts'
 import { makeLocalDestination } from '../core/destinations/local.ts'
 import { makeFilesDestination } from '../core/destinations/make-files.ts'
+import { messageSelects } from '../core/destinations/selector-selects.ts'
 import type { SharedRecords } from '../core/destinations/shared-records.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import type { Spool } from '../core/spool/spool.ts'
@@ -37,6 +38,7 @@ export function makeDestination(options: RelayOptions['destinations'][number], w
   const attachment = spool.attach(destinationName('forward', addresses.join(',')), true)
   if (protocol === 'loghop')
     return new ForwardDestination({ relays, balance, failbackMs, identity, describeIdentity }, spool, attachment, log, metrics, clock)
+  const selects = messageSelects(options)
   const mayLeaveHost = plaintext === 'accepted'
   return new ForeignForwardDestination(
     { protocol, receivers: relays, balance, failbackMs, mayLeaveHost, identity, describeIdentity },
@@ -45,5 +47,6 @@ export function makeDestination(options: RelayOptions['destinations'][number], w
     log,
     metrics,
     clock,
+    selects === undefined ? undefined : { selects, contextOf: (bytes, head) => world.records.contextOf(bytes, head) },
   )
 }

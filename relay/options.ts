@@ -18,6 +18,7 @@ import { optionNotes } from '../core/base/option-notes.ts'
 import { filesOption } from '../core/destinations/files-options.ts'
 import { localIdentity } from '../core/destinations/local-identity.ts'
 import { LOCAL_ALLOWED, LOCAL_OPTIONS } from '../core/destinations/options.ts'
+import { selectOptions } from '../core/destinations/select-option.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 import { listenerOption } from './listener-options.ts'
 
@@ -51,8 +52,12 @@ const forwardOption = z
     balance: balanceOption,
     fail_back: failBackOption,
     plaintext: plaintextOption,
+    ...selectOptions,
   })
-  .superRefine(({ forward, protocol, plaintext }, context) => {
+  .superRefine(({ forward, protocol, plaintext, select, when }, context) => {
+    const key = select === undefined ? 'when' : 'select'
+    if (protocol === 'loghop' && (select !== undefined || when !== undefined))
+      context.addIssue({ code: 'custom', path: [key], message: 'loghop carries whole batches; choose at the relay that receives them' })
     const isPlain = protocol === 'tcp' || protocol === 'udp'
     if (plaintext !== undefined && !isPlain) {
       context.addIssue({ code: 'custom', path: ['plaintext'], message: `${protocol} always has TLS; leave it out` })

@@ -3,12 +3,11 @@
 import { z } from 'zod'
 import { modeOption, optionalOption, textOption } from '../base/option-kinds.ts'
 import { durationOption, sizeOption } from '../base/quantities.ts'
-import { lineFormat } from '../syslog/line-format.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import { macroPath } from '../syslog/path-value.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
-import { selectOption } from './select-option.ts'
-import { minutesAtZone } from './zones.ts'
+import { lineOptions } from './line-options.ts'
+import { selectOptions } from './select-option.ts'
 
 const TEMPLATE_MAX_BYTES = 1024
 const KEEP_MAX = 100_000
@@ -44,36 +43,6 @@ const ownerOption = (kind: 'user' | 'group') =>
       (text) => (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,255}\$?$/.test(text) ? { value: text } : { reason: `not the name of a ${kind}` }),
     ),
   )
-
-const formatOption = optionalOption(
-  textOption(
-    {
-      sense: 'Form of a line; default rfc3339',
-      allowed: 'rfc3339, bsd, rfc5424, json, or a template with macros such as "$ISODATE $HOST $MSGHDR$MSG"',
-    },
-    (text) => {
-      const result = lineFormat(text, () => 0)
-      return result.kind === 'format' ? { value: text } : { reason: result.reason }
-    },
-  ),
-)
-
-const zoneOption = optionalOption(
-  textOption(
-    {
-      sense: 'Zone in which days begin and times are written; default the one of this host',
-      allowed: 'a zone such as UTC or Europe/Berlin',
-    },
-    (text) => {
-      try {
-        minutesAtZone(text)
-        return { value: text }
-      } catch {
-        return { reason: 'no such zone' }
-      }
-    },
-  ),
-)
 
 const size = (sense: string) => optionalOption(sizeOption({ sense, min: 1 << 10, max: 2 ** 50 }))
 
@@ -113,9 +82,8 @@ export const filesOption = z.strictObject({
     .describe(
       'When lines are forced to the disk: with each checkpoint (the spool has them until then), or after each batch; default checkpoint',
     ),
-  select: selectOption,
-  format: formatOption,
-  zone: zoneOption,
+  ...selectOptions,
+  ...lineOptions,
   rotate: rotateOption,
 })
 

@@ -2,7 +2,6 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Spool } from '../spool/spool.ts'
-import { lineFormat } from '../syslog/line-format.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
 import { destinationName } from './destination-name.ts'
@@ -10,9 +9,9 @@ import { FilePlanner } from './file-plan.ts'
 import type { RotationOptions } from './file-rotation.ts'
 import { type ChosenOptions, FilesDestination } from './files.ts'
 import type { FilesOption } from './files-options.ts'
-import { FileLines, FormattedLines, type LineMaker } from './line-maker.ts'
+import { lineMaker } from './line-options.ts'
 import { ownerNumber } from './owners.ts'
-import { selectorSelects } from './selector-selects.ts'
+import { messageSelects } from './selector-selects.ts'
 import type { SharedRecords } from './shared-records.ts'
 import { minutesAtZone } from './zones.ts'
 
@@ -25,15 +24,15 @@ export interface FilesWorld {
   readonly openFilesLimit: number
 }
 
-/** Its cursor is named after the path, so that it outlives a change of everything else. @param selects in place of the options' own selector */
-export function makeFilesDestination(options: FilesOption, world: FilesWorld, selects = selectorSelects(options.select)): FilesDestination {
+/** Its cursor is named after the path, so that it outlives a change of everything else. @param selects in place of the options' own `select` and `when` */
+export function makeFilesDestination(options: FilesOption, world: FilesWorld, selects = messageSelects(options)): FilesDestination {
   const { spool, records, log, metrics, clock, openFilesLimit } = world
   const minutesAt = minutesAtZone(options.zone)
   // By host, whole and in the usual form, lines are made without a detour.
   const isPlain = selects === undefined && options.format === undefined && isByHost(options.files)
   const chosen: ChosenOptions | undefined = isPlain
     ? undefined
-    : { records, planner: new FilePlanner(options.files, selects, minutesAt), lines: linesOf(options.format, minutesAt) }
+    : { records, planner: new FilePlanner(options.files, selects, minutesAt), lines: lineMaker(options.format, minutesAt) }
   const modes = {
     file: options.file_mode,
     directory: options.directory_mode,
@@ -52,13 +51,6 @@ function isByHost(path: string): boolean {
     result.template.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST') &&
     !path.includes('$$')
   )
-}
-
-function linesOf(format: string | undefined, minutesAt: MinutesAt): LineMaker {
-  if (format === undefined) return new FileLines()
-  const result = lineFormat(format, minutesAt)
-  if (result.kind === 'malformed') throw new RangeError(`Cannot use the format ${format}: ${result.reason}`)
-  return new FormattedLines(result.format)
 }
 
 function rotationOf({ rotate }: FilesOption, minutesAt: MinutesAt): RotationOptions | undefined {

@@ -3,7 +3,8 @@
 import { z } from 'zod'
 import { textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
-import { selectOption } from './select-option.ts'
+import { lineOptions } from './line-options.ts'
+import { selectOptions } from './select-option.ts'
 
 // sun_path of FreeBSD with its final NUL, the shortest of our platforms.
 const SOCKET_PATH_MAX_BYTES = 103
@@ -31,11 +32,11 @@ const usersText = textOption({ sense: 'Users on whose terminals it is shown', al
   return { value: names }
 })
 
-const select = selectOption
+const chosen = { ...selectOptions, ...lineOptions } as const
 
 export const pipeOption = z.strictObject({
   pipe: absolutePath('Named pipe (FIFO) that lines are written to while someone reads it', '/run/alerts', 4095),
-  select,
+  ...chosen,
 })
 export const programOption = z.strictObject({
   program: z
@@ -44,24 +45,24 @@ export const programOption = z.strictObject({
     .describe(
       'Program that gets lines on its standard input, started at once and again when it ends: a command for /bin/sh, or a list of the program and its arguments',
     ),
-  select,
+  ...chosen,
 })
 export const unixOption = z.strictObject({
   unix: absolutePath('Datagram socket of a local program, one datagram for each message', '/run/other/log', SOCKET_PATH_MAX_BYTES),
-  select,
+  ...chosen,
 })
 export const unixStreamOption = z.strictObject({
   'unix-stream': absolutePath('Stream socket of a local program, a line for each message', '/run/other/stream', SOCKET_PATH_MAX_BYTES),
-  select,
+  ...chosen,
 })
 export const consoleOption = z.strictObject({
   console: absolutePath('Terminal that messages are shown on', '/dev/console', 4095),
-  select,
+  ...chosen,
 })
-export const usersOption = z.strictObject({ users: usersText, select })
+export const usersOption = z.strictObject({ users: usersText, ...chosen })
 export const discardOption = z.strictObject({
   discard: z.literal(true).describe('Nothing is kept of what goes here: true'),
-  select,
+  ...selectOptions,
 })
 
 export const LOCAL_OPTIONS = [pipeOption, programOption, unixOption, unixStreamOption, consoleOption, usersOption, discardOption] as const

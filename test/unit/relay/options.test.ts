@@ -107,7 +107,7 @@ for (const [destination, problem] of [
   ['{ files: /l, file_mode: "1777" }', /not three octal digits/],
   [
     '{ files: /l, forward: [ "central:6514" ] }',
-    /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode, owner, group, create_dirs, fsync, select, format, zone, rotate$/,
+    /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode, owner, group, create_dirs, fsync, select, when, format, zone, rotate$/,
   ],
   ['{ file: /l }', /destinations\[0\].file: found an unknown key \(did you mean "files"\?\), allowed files,/],
   [
@@ -219,6 +219,11 @@ for (const [destination, problem] of [
   ['{ forward: [ "localhost.example.com:514" ], protocol: udp }', /protocol: found "udp" \(localhost\.example\.com is not this host/],
   ['{ forward: [ "0.0.0.0:514" ], protocol: udp }', /0\.0\.0\.0 is not this host/],
   ['{ forward: [ "c:514" ], protocol: udp, plaintext: yes }', /plaintext: found "yes", allowed accepted$/],
+  [
+    '{ forward: [ "c:514" ], select: "*.err" }',
+    /select: found .* \(loghop carries whole batches; choose at the relay that receives them\)/,
+  ],
+  ['{ forward: [ "c:514" ], protocol: relp, when: { level: loud } }', /when.level: found "loud" \(unknown level loud/],
   ['{ forward: [ "c:514" ], plaintext: accepted }', /plaintext: found "accepted" \(loghop always has TLS; leave it out\)/],
   [
     `{ forward: [ { address: "127.0.0.1:1", pin: "${PIN}" } ], protocol: tcp }`,
