@@ -1,6 +1,5 @@
 // Which messages go to a destination, as the configuration writes it.
 
-import { z } from 'zod'
 import { optionalOption, textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
 import { whenOption as filterOption } from '../pipeline/rule-options.ts'
@@ -19,8 +18,7 @@ const selectOption = optionalOption(
 )
 
 const whenAllowed = 'a mapping of tests such as { program: sshd, level: warning..emerg }'
-const whenOption = z
-  .lazy(() => filterOption)
+const whenOption = filterOption
   .superRefine((when, context) => {
     const result = compileFilter(when)
     if (result.kind === 'malformed')
