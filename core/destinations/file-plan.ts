@@ -9,17 +9,12 @@ import type { MinutesAt } from '../syslog/moment.ts'
 import { type MacroPath, macroPath } from '../syslog/path-value.ts'
 import type { PathTemplate } from './path-template.ts'
 import type { Selects } from './selects.ts'
+import { chosenOf, type Planned, type Shaper } from './shaper.ts'
 import type { SharedRecord } from './shared-records.ts'
 
 /** Files that the messages of one record may go to; those of further ones go to OVERFLOW, or a sender could use up what is open. */
 const FILES_PER_RECORD = 12
 const OVERFLOW = '_overflow/messages'
-
-export interface Planned {
-  readonly record: SharedRecord
-  /** Indexes of its messages. */
-  readonly messages: number[]
-}
 
 export interface FilePlan {
   /** By the path below the base. */
@@ -38,14 +33,20 @@ export class FilePlanner implements PathTemplate {
   readonly #fields = new MessageFields()
   readonly #macros: MacroReader
 
-  /** @param template a path that the configuration has checked */
-  constructor(template: string, selects: Selects | undefined, minutesAt: MinutesAt) {
+  readonly #shaper: Shaper | undefined
+
+  /**
+   * @param template a path that the configuration has checked
+   * @param shaper chooses instead of `selects` where it is given
+   */
+  constructor(template: string, selects: Selects | undefined, minutesAt: MinutesAt, shaper?: Shaper) {
     const read = checked(template)
     const path = macroPath(read)
     if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
     this.base = path.path.base
     this.#path = path.path
     this.#selects = selects
+    this.#shaper = shaper
     this.#isByRecord = read.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST')
     this.#macros = new MacroReader(minutesAt)
   }
@@ -65,35 +66,45 @@ export class FilePlanner implements PathTemplate {
       for (const key of own.keys()) if (!byFile.has(key)) added++
       if (taken > 0 && byFile.size + added > limit) break
       for (const [key, planned] of own) {
-        messages += planned.messages.length
+        for (const part of planned) messages += part.messages.length
         const before = byFile.get(key)
-        if (before === undefined) byFile.set(key, [planned])
-        else before.push(planned)
+        if (before === undefined) byFile.set(key, planned)
+        else before.push(...planned)
       }
       taken++
     }
     return { byFile, taken, messages }
   }
 
-  #planRecord(record: SharedRecord): Map<string, Planned> {
+  #planRecord(record: SharedRecord): Map<string, Planned[]> {
+    const own = new Map<string, Planned[]>()
+    const parts = this.#shaper?.shape(record) ?? [{ record, messages: chosenOf(record, this.#selects) }]
+    for (const part of parts) this.#planPart(part, own)
+    return own
+  }
+
+  #planPart({ record, messages }: Planned, own: Map<string, Planned[]>): void {
     const { bytes, places, context } = record
-    const own = new Map<string, Planned>()
+    const byKey = new Map<string, number[]>()
     let key: string | undefined
-    for (let index = 0; index < places.length >>> 1; index++) {
-      const start = places[index * 2]!
-      const end = places[index * 2 + 1]!
-      context.sequence = context.firstSequence + index
-      if (this.#selects !== undefined && !this.#selects.selects(bytes, start, end, context)) continue
+    for (const index of messages) {
       if (key === undefined || !this.#isByRecord) {
-        this.#fields.begin(bytes, start, end)
+        context.sequence = context.firstSequence + index
+        this.#fields.begin(bytes, places[index * 2]!, places[index * 2 + 1]!)
         key = this.#keyOf(this.#macros.read(this.#fields, context))
         if (!own.has(key) && own.size >= FILES_PER_RECORD - 1) key = OVERFLOW
       }
-      const planned = own.get(key)
-      if (planned === undefined) own.set(key, { record, messages: [index] })
-      else planned.messages.push(index)
+      const planned = byKey.get(key)
+      if (planned !== undefined) {
+        planned.push(index)
+        continue
+      }
+      const first = [index]
+      byKey.set(key, first)
+      const before = own.get(key)
+      if (before === undefined) own.set(key, [{ record, messages: first }])
+      else before.push({ record, messages: first })
     }
-    return own
   }
 
   #keyOf(source: MacroSource): string {

@@ -6,6 +6,7 @@ import { durationOption, sizeOption } from '../base/quantities.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import { macroPath } from '../syslog/path-value.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
+import { limitOption } from './limit-options.ts'
 import { lineOptions } from './line-options.ts'
 import { selectOptions } from './select-option.ts'
 
@@ -84,6 +85,7 @@ export const filesOption = z.strictObject({
     ),
   ...selectOptions,
   ...lineOptions,
+  limit: limitOption,
   rotate: rotateOption,
 })
 

@@ -11,15 +11,15 @@ import { CODEC_ZSTD, type RecordHead } from '../spool/batch.ts'
 import type { Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
+import type { ChosenOptions, FilesExtra } from './chosen-files.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
 import { FileGenerations } from './file-generations.ts'
-import type { FilePlanner, Planned } from './file-plan.ts'
 import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
 import type { LineMaker } from './line-maker.ts'
 import type { Modes } from './open-below.ts'
 import { type PathTemplate, pathTemplate } from './path-template.ts'
 import { type RememberedFile, Replay } from './replay.ts'
-import type { SharedRecords } from './shared-records.ts'
+import type { Planned } from './shaper.ts'
 import { writeAgain } from './write-again.ts'
 
 const CHUNK_BYTES = 528 << 10
@@ -44,22 +44,13 @@ export interface FilesOptions {
   readonly chosen?: ChosenOptions | undefined
 }
 
-export interface ChosenOptions {
-  readonly records: SharedRecords
-  readonly planner: FilePlanner
-  readonly lines: LineMaker
-}
-
 /** What is written next: the messages by file, and where they end. */
 interface Work {
   readonly keys: ReadonlyMap<string, unknown>
   readonly end: Position
   readonly messages: number
+  readonly records: number
   write(key: string): void
-}
-
-interface FilesExtra {
-  readonly files: readonly RememberedFile[]
 }
 
 export class FilesDestination {
@@ -130,6 +121,7 @@ export class FilesDestination {
       trouble: this.#trouble,
       open_files: this.#cache.count,
       open_files_limit: this.#options.openFilesLimit,
+      ...this.#options.chosen?.shaper?.status(),
       lag_bytes: this.#spool.lagBytes(this.#attachment),
     }
   }
@@ -221,21 +213,23 @@ export class FilesDestination {
     }
     const end = chunk.positions[taken - 1]!
     if (taken < chunk.heads.length) this.#attachment.follower.seek(end)
-    return { keys: byHost, end, messages, write: (host) => this.#writeHost(host, byHost.get(host)!, chunk.bytes) }
+    return { keys: byHost, end, messages, records: taken, write: (host) => this.#writeHost(host, byHost.get(host)!, chunk.bytes) }
   }
 
   /** What is chosen, by file. */
-  #nextChosen({ records, planner, lines }: ChosenOptions): Work | undefined {
+  #nextChosen({ records, planner, lines, shaper }: ChosenOptions): Work | undefined {
     const chunk = records.read(this.#attachment)
     if (chunk === undefined) return undefined
+    // What was planned before and not written is planned anew.
+    shaper?.rewind()
     const { byFile, taken, messages } = planner.plan(chunk.records, this.#options.openFilesLimit)
     const { end } = chunk.records[taken - 1]!
     if (taken < chunk.records.length) this.#attachment.follower.seek(end)
-    return { keys: byFile, end, messages, write: (key) => this.#writePlanned(key, byFile.get(key)!, lines) }
+    return { keys: byFile, end, messages, records: taken, write: (key) => this.#writePlanned(key, byFile.get(key)!, lines) }
   }
 
   /** @returns false when a checkpoint or a sync has to come first */
-  #writeWork({ keys, end, messages, write }: Work): boolean {
+  #writeWork({ keys, end, messages, records, write }: Work): boolean {
     for (const key of keys.keys()) {
       this.#cache.recheck(key)
       this.#rotateIfDue(key)
@@ -250,6 +244,7 @@ export class FilesDestination {
     this.#written.clear()
     for (const key of keys.keys()) this.#settle(this.#cache.get(key))
     this.#attachment.acknowledge(end)
+    this.#options.chosen?.shaper?.settle(records)
     this.#metrics.add('messagesFiled', messages)
     if (this.#trouble !== '') {
       this.#log.info('files-recovered', `Writing to the files of ${this.#options.template} again`, {})
@@ -358,8 +353,9 @@ export class FilesDestination {
     // A file that was closed is synced, and opened anew it has to be remembered anew.
     for (const host of [...this.#settled.keys()]) if (!hosts.has(host) && !this.#replays.has(host)) this.#settled.delete(host)
     const files = [...this.#settled.values(), ...this.#restored.values()]
+    const shaper = this.#options.chosen?.shaper?.saved()
     for (const file of open.filter((candidate) => candidate.isDirty)) await this.#sync(file)
-    return { position, extra: { files } satisfies FilesExtra }
+    return { position, extra: { files, shaper } satisfies FilesExtra }
   }
 
   /**

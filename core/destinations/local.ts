@@ -11,10 +11,11 @@ import { destinationName } from './destination-name.ts'
 import { DiscardOutlet } from './discard.ts'
 import { RawMessages } from './line-maker.ts'
 import { lineMaker } from './line-options.ts'
+import { LoadLimit } from './load-limit.ts'
 import { localIdentity } from './local-identity.ts'
 import type { LocalOptions } from './options.ts'
 import type { Outlet } from './outlet.ts'
-import { OutletDestination } from './outlet-destination.ts'
+import { OutletDestination, savedByShaper } from './outlet-destination.ts'
 import { PipeOutlet } from './pipe.ts'
 import { ProgramOutlet } from './program.ts'
 import { messageSelects } from './selector-selects.ts'
@@ -53,5 +54,7 @@ export function makeLocalDestination(options: LocalOptions, world: LocalWorld, s
   const { spool, records, log, metrics, clock } = world
   const { kind, identity } = localIdentity(options)
   const attachment = spool.attach(destinationName(kind, identity), true)
-  return new OutletDestination(outletOf(options, world), selects, records, spool, attachment, log, metrics, clock)
+  const limit = 'limit' in options ? options.limit : undefined
+  const shaper = limit === undefined ? undefined : new LoadLimit(limit, selects, savedByShaper(attachment), metrics)
+  return new OutletDestination(outletOf(options, world), selects, records, spool, attachment, log, metrics, clock, shaper)
 }

@@ -4,12 +4,14 @@ import type { Metrics } from '../base/metrics.ts'
 import type { Spool } from '../spool/spool.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
+import { type ChosenOptions, savedWithFiles } from './chosen-files.ts'
 import { destinationName } from './destination-name.ts'
 import { FilePlanner } from './file-plan.ts'
 import type { RotationOptions } from './file-rotation.ts'
-import { type ChosenOptions, FilesDestination } from './files.ts'
+import { FilesDestination } from './files.ts'
 import type { FilesOption } from './files-options.ts'
 import { lineMaker } from './line-options.ts'
+import { LoadLimit } from './load-limit.ts'
 import { ownerNumber } from './owners.ts'
 import { messageSelects } from './selector-selects.ts'
 import type { SharedRecords } from './shared-records.ts'
@@ -29,10 +31,12 @@ export function makeFilesDestination(options: FilesOption, world: FilesWorld, se
   const { spool, records, log, metrics, clock, openFilesLimit } = world
   const minutesAt = minutesAtZone(options.zone)
   // By host, whole and in the usual form, lines are made without a detour.
-  const isPlain = selects === undefined && options.format === undefined && isByHost(options.files)
+  const isPlain = selects === undefined && options.format === undefined && options.limit === undefined && isByHost(options.files)
+  const attachment = spool.attach(destinationName('files', options.files), true)
+  const shaper = options.limit === undefined ? undefined : new LoadLimit(options.limit, selects, savedWithFiles(attachment), metrics)
   const chosen: ChosenOptions | undefined = isPlain
     ? undefined
-    : { records, planner: new FilePlanner(options.files, selects, minutesAt), lines: lineMaker(options.format, minutesAt) }
+    : { records, planner: new FilePlanner(options.files, selects, minutesAt, shaper), shaper, lines: lineMaker(options.format, minutesAt) }
   const modes = {
     file: options.file_mode,
     directory: options.directory_mode,
@@ -41,7 +45,7 @@ export function makeFilesDestination(options: FilesOption, world: FilesWorld, se
     createDirectories: options.create_dirs,
   }
   const files = { template: options.files, modes, openFilesLimit, fsync: options.fsync, chosen, rotation: rotationOf(options, minutesAt) }
-  return new FilesDestination(files, spool, spool.attach(destinationName('files', options.files), true), log, metrics, clock)
+  return new FilesDestination(files, spool, attachment, log, metrics, clock)
 }
 
 function isByHost(path: string): boolean {

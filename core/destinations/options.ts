@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
+import { limitOption } from './limit-options.ts'
 import { lineOptions } from './line-options.ts'
 import { selectOptions } from './select-option.ts'
 
@@ -32,7 +33,7 @@ const usersText = textOption({ sense: 'Users on whose terminals it is shown', al
   return { value: names }
 })
 
-const chosen = { ...selectOptions, ...lineOptions } as const
+const chosen = { ...selectOptions, ...lineOptions, limit: limitOption } as const
 
 export const pipeOption = z.strictObject({
   pipe: absolutePath('Named pipe (FIFO) that lines are written to while someone reads it', '/run/alerts', 4095),
