@@ -1,6 +1,7 @@
 // Which messages go to which file, where a selector chooses among them or the path depends on more than the host. The answer is one of the messages and
 // their batch alone, so that after a crash it is the same.
 
+import type { Position } from '../spool/position.ts'
 import type { MacroSource } from '../syslog/macro-values.ts'
 import { MacroReader } from '../syslog/macro-values.ts'
 import { readTemplate, type Template } from '../syslog/macros.ts'
@@ -22,6 +23,15 @@ export interface FilePlan {
   /** Records that are planned, from the first on. */
   readonly taken: number
   readonly messages: number
+}
+
+/** What is written next: the messages by file, and where they end. */
+export interface Work {
+  readonly keys: ReadonlyMap<string, unknown>
+  readonly end: Position
+  readonly messages: number
+  readonly records: number
+  write(key: string): void
 }
 
 export class FilePlanner implements PathTemplate {

@@ -5,6 +5,8 @@ import { modeOption, optionalOption, textOption } from '../base/option-kinds.ts'
 import { durationOption, sizeOption } from '../base/quantities.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import { macroPath } from '../syslog/path-value.ts'
+import { hasDate } from './dated-pattern.ts'
+import { expireOption } from './expire-options.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
 import { limitOption } from './limit-options.ts'
 import { lineOptions } from './line-options.ts'
@@ -70,23 +72,34 @@ const rotateOption = z
     'When a file is closed and a new one begun, and what becomes of closed ones: a mapping with size or every, optionally keep, keep_for, keep_size, compress; default never',
   )
 
-export const filesOption = z.strictObject({
-  files: templateOption,
-  file_mode: modeOption('Permissions of a new file', '0640'),
-  directory_mode: modeOption('Permissions of a new directory', '0750'),
-  owner: ownerOption('user'),
-  group: ownerOption('group'),
-  create_dirs: z.boolean().default(true).describe('Whether missing directories are made: true or false; default true'),
-  fsync: z
-    .enum(['checkpoint', 'batch'])
-    .default('checkpoint')
-    .describe(
-      'When lines are forced to the disk: with each checkpoint (the spool has them until then), or after each batch; default checkpoint',
-    ),
-  ...selectOptions,
-  ...lineOptions,
-  limit: limitOption,
-  rotate: rotateOption,
-})
+function isDated(path: string): boolean {
+  const result = readTemplate(path)
+  return result.kind === 'template' && hasDate(result.template)
+}
+
+export const filesOption = z
+  .strictObject({
+    files: templateOption,
+    file_mode: modeOption('Permissions of a new file', '0640'),
+    directory_mode: modeOption('Permissions of a new directory', '0750'),
+    owner: ownerOption('user'),
+    group: ownerOption('group'),
+    create_dirs: z.boolean().default(true).describe('Whether missing directories are made: true or false; default true'),
+    fsync: z
+      .enum(['checkpoint', 'batch'])
+      .default('checkpoint')
+      .describe(
+        'When lines are forced to the disk: with each checkpoint (the spool has them until then), or after each batch; default checkpoint',
+      ),
+    ...selectOptions,
+    ...lineOptions,
+    limit: limitOption,
+    rotate: rotateOption,
+    expire: expireOption,
+  })
+  .refine(({ files, expire }) => expire === undefined || isDated(files), {
+    path: ['expire'],
+    message: 'the path has no date in it, so there is one file of each kind; see rotate',
+  })
 
 export type FilesOption = z.infer<typeof filesOption>

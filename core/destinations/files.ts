@@ -12,8 +12,12 @@ import type { Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
 import type { ChosenOptions, FilesExtra } from './chosen-files.ts'
+import { DatedFiles } from './dated-files.ts'
+import type { DatedPattern } from './dated-pattern.ts'
+import type { ExpireOption } from './expire-options.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
 import { FileGenerations } from './file-generations.ts'
+import type { Work } from './file-plan.ts'
 import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
 import type { LineMaker } from './line-maker.ts'
 import type { Modes } from './open-below.ts'
@@ -38,19 +42,12 @@ export interface FilesOptions {
   readonly openFilesLimit: number
   /** Nothing is rotated when left out. */
   readonly rotation?: RotationOptions | undefined
+  /** Old files stay when left out. */
+  readonly expire?: { readonly pattern: DatedPattern; readonly options: ExpireOption } | undefined
   /** `batch`: each chunk is on the disk before the next one is begun; else what a checkpoint counts on is. */
   readonly fsync?: 'batch' | 'checkpoint' | undefined
   /** Where not every message goes to the file of its host, as a line of the usual form. */
   readonly chosen?: ChosenOptions | undefined
-}
-
-/** What is written next: the messages by file, and where they end. */
-interface Work {
-  readonly keys: ReadonlyMap<string, unknown>
-  readonly end: Position
-  readonly messages: number
-  readonly records: number
-  write(key: string): void
 }
 
 export class FilesDestination {
@@ -63,6 +60,7 @@ export class FilesDestination {
   readonly #path: PathTemplate
   readonly #cache: FileCache
   readonly #generations: FileGenerations | undefined
+  readonly #dated: DatedFiles | undefined
   /** Open files whose closed ones have been looked for. */
   readonly #looked = new WeakSet<OpenFile>()
   #input = Buffer.from(new ArrayBuffer(OUT_START + OUT_BYTES))
@@ -95,6 +93,8 @@ export class FilesDestination {
     this.#path = options.chosen?.planner ?? pathTemplate(options.template)
     this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock)
     if (options.rotation !== undefined) this.#generations = new FileGenerations(options.rotation, this.#path.base, log)
+    const { expire } = options
+    if (expire !== undefined) this.#dated = new DatedFiles(expire.pattern, expire.options, (inode) => this.#needs(inode), log)
     this.#formatter = new TextLineFormatter(new Uint8Array(this.#input.buffer as ArrayBuffer))
     const extra = attachment.restored?.extra as FilesExtra | undefined
     this.#restored = new Map((extra?.files ?? []).map((file) => [file.host, file]))
@@ -104,6 +104,7 @@ export class FilesDestination {
         const { files } = document.extra as FilesExtra
         this.#remembered = new Map(files.map((file) => [file.host, file]))
         this.#generations?.settle(new Set(files.map((file) => file.inode)))
+        this.#dated?.settle(clock.monotonicMs(), clock.wallUs() / 1000)
       },
     )
     spool.onSynced(() => this.#schedule())
@@ -135,6 +136,7 @@ export class FilesDestination {
     this.#isStopped = true
     clearTimeout(this.#retry)
     await this.#generations?.stop()
+    await this.#dated?.stop()
   }
 
   /** Files that were moved away are noticed with the next line, not within half a second. */
@@ -324,6 +326,11 @@ export class FilesDestination {
     const reached = replay?.reached(host)
     if (replay?.isDone) this.#replays.delete(host)
     this.#settled.set(host, reached ?? { host, device, inode, size })
+  }
+
+  #needs(inode: number): boolean {
+    const known = [...this.#cache.open, ...this.#settled.values(), ...this.#remembered.values(), ...this.#restored.values()]
+    return known.some((file) => file.inode === inode)
   }
 
   #onForeign(file: string, bytes: number, kept: string): void {

@@ -5,10 +5,11 @@ import type { Spool } from '../spool/spool.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
 import { type ChosenOptions, savedWithFiles } from './chosen-files.ts'
+import { datedPattern } from './dated-pattern.ts'
 import { destinationName } from './destination-name.ts'
 import { FilePlanner } from './file-plan.ts'
 import type { RotationOptions } from './file-rotation.ts'
-import { FilesDestination } from './files.ts'
+import { FilesDestination, type FilesOptions } from './files.ts'
 import type { FilesOption } from './files-options.ts'
 import { lineMaker } from './line-options.ts'
 import { LoadLimit } from './load-limit.ts'
@@ -44,7 +45,15 @@ export function makeFilesDestination(options: FilesOption, world: FilesWorld, se
     gid: ownerNumber(options.group, 'group'),
     createDirectories: options.create_dirs,
   }
-  const files = { template: options.files, modes, openFilesLimit, fsync: options.fsync, chosen, rotation: rotationOf(options, minutesAt) }
+  const files = {
+    template: options.files,
+    modes,
+    openFilesLimit,
+    fsync: options.fsync,
+    chosen,
+    expire: expireOf(options),
+    rotation: rotationOf(options, minutesAt),
+  }
   return new FilesDestination(files, spool, attachment, log, metrics, clock)
 }
 
@@ -55,6 +64,11 @@ function isByHost(path: string): boolean {
     result.template.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST') &&
     !path.includes('$$')
   )
+}
+
+function expireOf({ files, expire }: FilesOption): FilesOptions['expire'] {
+  const result = readTemplate(files)
+  return expire === undefined || result.kind === 'malformed' ? undefined : { pattern: datedPattern(result.template), options: expire }
 }
 
 function rotationOf({ rotate }: FilesOption, minutesAt: MinutesAt): RotationOptions | undefined {
