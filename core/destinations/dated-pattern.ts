@@ -31,6 +31,8 @@ export interface DatedPattern {
   readonly base: string
   /** How many components stand below the base. */
   readonly depth: number
+  /** Which component is the first with a date in it. */
+  readonly dateDepth: number
   /** @returns the values of the macros that are no date, which files of one series share; undefined when the path cannot have made this component */
   match(component: string, depth: number): string | undefined
 }
@@ -48,6 +50,7 @@ export function datedPattern(template: Template): DatedPattern {
   return {
     base,
     depth: parts.length,
+    dateDepth: parts.findIndex((part) => part.some((piece) => 'name' in piece && dateValue(piece.name) !== undefined)),
     match: (component, depth) => {
       const match = expressions[depth]!.exec(component)
       return match === null ? undefined : JSON.stringify(match.slice(1))

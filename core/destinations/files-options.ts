@@ -5,7 +5,7 @@ import { modeOption, optionalOption, textOption } from '../base/option-kinds.ts'
 import { durationOption, sizeOption } from '../base/quantities.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import { macroPath } from '../syslog/path-value.ts'
-import { hasDate } from './dated-pattern.ts'
+import { datedPattern, hasDate } from './dated-pattern.ts'
 import { expireOption } from './expire-options.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
 import { limitOption } from './limit-options.ts'
@@ -72,6 +72,24 @@ const rotateOption = z
     'When a file is closed and a new one begun, and what becomes of closed ones: a mapping with size or every, optionally keep, keep_for, keep_size, compress; default never',
   )
 
+const latestOption = optionalOption(
+  textOption(
+    {
+      sense: 'Name of a link to the file that was begun last, beside the first folder or file with a date; default none',
+      allowed: 'a name such as latest',
+    },
+    (text) => (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}$/.test(text) ? { value: text } : { reason: 'not one component of a path' }),
+  ),
+)
+
+/** Whether the path could make a file or folder of that name in the place of the link. */
+function canMake(path: string, name: string): boolean {
+  const result = readTemplate(path)
+  if (result.kind === 'malformed') return false
+  const pattern = datedPattern(result.template)
+  return pattern.match(name, pattern.dateDepth) !== undefined
+}
+
 function isDated(path: string): boolean {
   const result = readTemplate(path)
   return result.kind === 'template' && hasDate(result.template)
@@ -96,10 +114,19 @@ export const filesOption = z
     limit: limitOption,
     rotate: rotateOption,
     expire: expireOption,
+    latest: latestOption,
   })
   .refine(({ files, expire }) => expire === undefined || isDated(files), {
     path: ['expire'],
     message: 'the path has no date in it, so there is one file of each kind; see rotate',
+  })
+  .refine(({ files, latest }) => latest === undefined || isDated(files), {
+    path: ['latest'],
+    message: 'the path has no date in it, so the file is always the same',
+  })
+  .refine(({ files, latest }) => latest === undefined || !isDated(files) || !canMake(files, latest), {
+    path: ['latest'],
+    message: 'the path itself can make a file or folder of that name',
   })
 
 export type FilesOption = z.infer<typeof filesOption>

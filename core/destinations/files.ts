@@ -42,6 +42,7 @@ export interface FilesOptions {
   readonly openFilesLimit: number
   /** Nothing is rotated when left out. */
   readonly rotation?: RotationOptions | undefined
+  readonly onOpened?: (components: readonly string[]) => void
   /** Old files stay when left out. */
   readonly expire?: { readonly pattern: DatedPattern; readonly options: ExpireOption } | undefined
   /** `batch`: each chunk is on the disk before the next one is begun; else what a checkpoint counts on is. */
@@ -91,7 +92,7 @@ export class FilesDestination {
     this.#metrics = metrics
     this.#clock = clock
     this.#path = options.chosen?.planner ?? pathTemplate(options.template)
-    this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock)
+    this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock, options.onOpened)
     if (options.rotation !== undefined) this.#generations = new FileGenerations(options.rotation, this.#path.base, log)
     const { expire } = options
     if (expire !== undefined) this.#dated = new DatedFiles(expire.pattern, expire.options, (inode) => this.#needs(inode), log)

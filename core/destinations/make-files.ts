@@ -11,6 +11,7 @@ import { FilePlanner } from './file-plan.ts'
 import type { RotationOptions } from './file-rotation.ts'
 import { FilesDestination, type FilesOptions } from './files.ts'
 import type { FilesOption } from './files-options.ts'
+import { LatestLink } from './latest-link.ts'
 import { lineMaker } from './line-options.ts'
 import { LoadLimit } from './load-limit.ts'
 import { ownerNumber } from './owners.ts'
@@ -51,7 +52,7 @@ export function makeFilesDestination(options: FilesOption, world: FilesWorld, se
     openFilesLimit,
     fsync: options.fsync,
     chosen,
-    expire: expireOf(options),
+    ...datedOf(options, log),
     rotation: rotationOf(options, minutesAt),
   }
   return new FilesDestination(files, spool, attachment, log, metrics, clock)
@@ -66,9 +67,16 @@ function isByHost(path: string): boolean {
   )
 }
 
-function expireOf({ files, expire }: FilesOption): FilesOptions['expire'] {
+/** What is done with the files of a path with a date in it. */
+function datedOf({ files, expire, latest }: FilesOption, log: Log): Pick<FilesOptions, 'expire' | 'onOpened'> {
   const result = readTemplate(files)
-  return expire === undefined || result.kind === 'malformed' ? undefined : { pattern: datedPattern(result.template), options: expire }
+  if (result.kind === 'malformed' || (expire === undefined && latest === undefined)) return {}
+  const pattern = datedPattern(result.template)
+  const link = latest === undefined ? undefined : new LatestLink(pattern, latest, log)
+  return {
+    ...(expire !== undefined && { expire: { pattern, options: expire } }),
+    ...(link !== undefined && { onOpened: (components) => link.opened(components) }),
+  }
 }
 
 function rotationOf({ rotate }: FilesOption, minutesAt: MinutesAt): RotationOptions | undefined {

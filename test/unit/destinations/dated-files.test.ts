@@ -117,7 +117,63 @@ test('dated files: old ones go with their empty folders; what is foreign, linked
   t.is(linesIn(open).length, 8)
 })
 
+test('latest: a link to the file that was begun last, for each host; only a link is replaced, and late lines do not turn it back', async (t) => {
+  const world = new OutletWorld(t, [])
+  const log = path.join(world.directory, 'log')
+  const folder = path.join(log, 'web01.example.com')
+  const options = filesOption.parse({ files: path.join(log, '$HOST/$YEAR/$MONTH/$DAY/messages'), zone: 'UTC', latest: 'latest' })
+  const { spool } = world.opened
+  const clock = new JumpingClock()
+  const destination = makeFilesDestination(options, {
+    spool,
+    records: world.records,
+    log: world.log,
+    metrics: world.metrics,
+    clock,
+    openFilesLimit: 16,
+  })
+  destination.start()
+  const link = path.join(folder, 'latest')
+  const store = async (day: string) => {
+    await world.store([`<13>1 2026-01-${day}T12:00:00Z web01 app - - - day ${day}`])
+    await eventually(
+      'the line',
+      () => destination.status()['lag_bytes'] === 0 && fs.existsSync(path.join(folder, `2026/01/${day}/messages`)),
+    )
+  }
+  await store('01')
+  t.is(fs.readlinkSync(link), '2026/01/01/messages')
+  // What a crash has left behind does not matter.
+  fs.symlinkSync('nowhere', path.join(folder, '.latest.partial'))
+  await store('02')
+  t.is(fs.readlinkSync(link), '2026/01/02/messages')
+  t.deepEqual(linesIn(link), ['2026-01-02T12:00:00Z web01.example.com app: day 02'])
+  await store('01')
+  t.is(fs.readlinkSync(link), '2026/01/02/messages')
+  // A link that leads elsewhere is put right without writing there.
+  fs.writeFileSync(world.file('mine'), 'mine')
+  fs.unlinkSync(link)
+  fs.symlinkSync(world.file('mine'), link)
+  await store('03')
+  t.is(fs.readlinkSync(link), '2026/01/03/messages')
+  t.is(fs.readFileSync(world.file('mine'), 'utf8'), 'mine')
+  fs.unlinkSync(link)
+  fs.writeFileSync(link, 'mine too')
+  await store('04')
+  t.is(fs.readFileSync(link, 'utf8'), 'mine too')
+  t.regex(world.told('latest-failed').join(), /what stands there is no link, and is left alone/)
+  t.deepEqual(fs.readdirSync(folder).sort(), ['2026', 'latest'])
+  await destination.stop(AbortSignal.timeout(10_000))
+  await world.closeSpool()
+  destination.close()
+})
+
 for (const [text, fault] of [
+  ['{ files: /log/$HOST/messages, latest: latest }', /the path has no date in it/],
+  ['{ files: /log/$YEAR/messages, latest: "2026" }', /can make a file or folder of that name/],
+  ['{ files: /log/$PROGRAM.$YEAR, latest: "cron.2026" }', /can make a file or folder of that name/],
+  ['{ files: /log/$YEAR/messages, latest: ../latest }', /not one component/],
+  ['{ files: /log/$YEAR/messages, latest: ".." }', /not one component/],
   ['{ files: /log/$HOST/messages, expire: { keep: 5 } }', /the path has no date in it/],
   ['{ files: /log/$YEAR/messages, expire: {} }', /it keeps everything/],
   ['{ files: /log/$YEAR/messages, expire: { keep: 0 } }', /keep/],
