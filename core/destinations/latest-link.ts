@@ -42,8 +42,10 @@ export class LatestLink {
     const { base, dateDepth } = this.#pattern
     const target = components.slice(dateDepth).join('/')
     const stat = fs.lstatSync(place, { throwIfNoEntry: false })
-    if (stat?.isSymbolicLink() === false)
-      return this.#tell(`Cannot make the link ${shown}: what stands there is no link, and is left alone`)
+    if (stat?.isSymbolicLink() === false) {
+      this.#tell(`Cannot make the link ${shown}: what stands there is no link, and is left alone`)
+      return
+    }
     if (stat !== undefined) {
       const before = fs.readlinkSync(place)
       if (before === target) return
