@@ -138,8 +138,13 @@ test('a reader that is killed within a line has the line come again, whole and f
   const pipe = pipeIn(world)
   const destination = world.start(new PipeOutlet(pipe, new FileLines()))
   const wanted = await storeLengthy(world, 200)
+  // Somebody has it open until all is written: then no write tells that the reader is gone.
+  const holder = fs.openSync(pipe, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  await eventually('that it is open', () => destination.status()['state'] === 'open')
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
   const first = startPython(t, BITER, pipe, world.file('first'), '3')
   await first.gone
+  fs.closeSync(holder)
   await eventually('that its end is noticed', () => destination.status()['state'] === 'waiting')
   startReader(t, pipe, world.file('second'))
   await drained(destination)
