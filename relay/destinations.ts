@@ -13,7 +13,7 @@ import { localIdentity } from '../core/destinations/local-identity.ts'
 import { makeFilesDestination, ownersOf } from '../core/destinations/make-files.ts'
 import { wantedOfRules } from '../core/destinations/rule-destinations.ts'
 import { planRules } from '../core/destinations/rule-targets.ts'
-import { selectorSelects } from '../core/destinations/selector-selects.ts'
+import { messageSelects } from '../core/destinations/selector-selects.ts'
 import type { Selects } from '../core/destinations/selects.ts'
 import type { SharedRecords } from '../core/destinations/shared-records.ts'
 import type { Identity } from '../core/identity/identity.ts'
@@ -57,16 +57,16 @@ export function wantedOf(options: RelayOptions, world: Omit<DestinationWorld, 'o
   const describeIdentity = (): string => describeCertificate(identity().facts)
   const ruled = wantedOfRules(planned, { ...world, openFilesLimit: openFilesShare, describeIdentity })
   const listed = options.destinations.map((destination): Wanted => {
-    const select = 'select' in destination ? destination.select : undefined
+    const fixed = { ...destination, select: undefined, when: undefined }
     return {
       name: cursorOf(destination),
       label: labelOf(destination),
-      parameters: { ...destination, select: undefined },
-      selects: selectorSelects(select),
+      parameters: fixed,
+      selects: messageSelects(destination),
       check: () => {
         if ('files' in destination) ownersOf(destination)
       },
-      make: (selects) => makeDestination({ ...destination, select: undefined }, { ...world, openFilesLimit: openFilesShare }, selects),
+      make: (selects) => makeDestination(fixed, { ...world, openFilesLimit: openFilesShare }, selects),
     }
   })
   return [...listed, ...ruled]
@@ -91,5 +91,6 @@ function makeDestination(options: DestinationOptions, world: DestinationWorld, s
     log,
     metrics,
     clock,
+    selects === undefined ? undefined : { selects, contextOf: (bytes, head, end) => world.records.contextOf(bytes, head, end) },
   )
 }

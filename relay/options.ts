@@ -20,6 +20,7 @@ import { localIdentity } from '../core/destinations/local-identity.ts'
 import { LOCAL_ALLOWED, LOCAL_OPTIONS } from '../core/destinations/options.ts'
 import { targetOf, toListOf } from '../core/destinations/rule-targets.ts'
 import { rulesOption } from '../core/destinations/rules-option.ts'
+import { selectOptions } from '../core/destinations/select-option.ts'
 import { framingFault, framingOption } from '../core/transport/framing-option.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
 import { listenerOption } from './listener-options.ts'
@@ -55,10 +56,14 @@ const forwardOption = z
     balance: balanceOption,
     fail_back: failBackOption,
     plaintext: plaintextOption,
+    ...selectOptions,
   })
-  .superRefine(({ forward, protocol, framing, plaintext }, context) => {
+  .superRefine(({ forward, protocol, framing, plaintext, select, when }, context) => {
     const unframed = framingFault(protocol, framing)
     if (unframed !== undefined) context.addIssue({ code: 'custom', path: ['framing'], message: unframed })
+    const key = select === undefined ? 'when' : 'select'
+    if (protocol === 'loghop' && (select !== undefined || when !== undefined))
+      context.addIssue({ code: 'custom', path: [key], message: 'loghop carries whole batches; choose at the relay that receives them' })
     const isPlain = protocol === 'tcp' || protocol === 'udp'
     if (plaintext !== undefined && !isPlain) {
       context.addIssue({ code: 'custom', path: ['plaintext'], message: `${protocol} always has TLS; leave it out` })

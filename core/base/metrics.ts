@@ -20,6 +20,11 @@ export const METRICS = {
     unit: 'messages',
     help: 'times that a terminal took no more and a message was not shown there, or only in part',
   },
+  messagesSuppressed: {
+    name: 'loghop_messages_suppressed_total',
+    unit: 'messages',
+    help: 'messages that the limit of a destination left out there',
+  },
   messagesCut: { name: 'loghop_messages_cut_total', unit: 'messages', help: 'messages over the limit, cut at their end' },
   messagesEscaped: {
     name: 'loghop_messages_escaped_total',

@@ -181,9 +181,10 @@ function bare(schema: Schema): Schema {
   return at
 }
 
-/** What a default, a transformation or the like is wrapped around. */
+/** What a default, a transformation or the like is wrapped around; a schema that holds itself is made on demand. */
 function within(schema: Schema): Schema | undefined {
   const def = definition(schema)
+  if (def.type === 'lazy') return (schema as z.core.$ZodLazy)._zod.innerType
   if ('innerType' in def) return def.innerType as Schema
   return def.type === 'pipe' ? def.in : undefined
 }

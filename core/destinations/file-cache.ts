@@ -28,11 +28,14 @@ export class FileCache {
   readonly #clock: Clock
   readonly #files = new Map<string, OpenFile>()
 
-  constructor(template: PathTemplate, modes: Modes, limit: number, clock: Clock) {
+  readonly #onOpened: ((components: readonly string[]) => void) | undefined
+
+  constructor(template: PathTemplate, modes: Modes, limit: number, clock: Clock, onOpened?: (components: readonly string[]) => void) {
     this.#template = template
     this.#modes = modes
     this.#limit = limit
     this.#clock = clock
+    this.#onOpened = onOpened
   }
 
   get open(): Iterable<OpenFile> {
@@ -65,7 +68,8 @@ export class FileCache {
       return held
     }
     if (this.#files.size >= this.#limit) this.#close(this.#files.values().next().value!)
-    const { fd, file } = openBelow(this.#template.base, this.#template.components(host), this.#modes)
+    const components = this.#template.components(host)
+    const { fd, file } = openBelow(this.#template.base, components, this.#modes)
     const stat = fs.fstatSync(fd)
     const opened = {
       host,
@@ -80,6 +84,7 @@ export class FileCache {
       bornSecond: Math.floor(stat.size > 0 ? stat.mtimeMs / 1000 : this.#clock.wallUs() / 1_000_000),
     }
     this.#files.set(host, opened)
+    this.#onOpened?.(components)
     return opened
   }
 

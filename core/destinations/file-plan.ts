@@ -1,26 +1,21 @@
 // Which messages go to which file, where a selector chooses among them or the path depends on more than the host. The answer is one of the messages and
 // their batch alone, so that after a crash it is the same.
 
+import type { Position } from '../spool/position.ts'
 import type { MacroSource } from '../syslog/macro-values.ts'
 import { MacroReader } from '../syslog/macro-values.ts'
 import { readTemplate, type Template } from '../syslog/macros.ts'
 import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
 import { type MacroPath, macroPath } from '../syslog/path-value.ts'
-import type { LineMaker } from './line-maker.ts'
 import type { PathTemplate } from './path-template.ts'
 import type { Selects } from './selects.ts'
-import type { SharedRecord, SharedRecords } from './shared-records.ts'
+import { chosenOf, type Planned, type Shaper } from './shaper.ts'
+import type { SharedRecord } from './shared-records.ts'
 
 /** Files that the messages of one record may go to; those of further ones go to OVERFLOW, or a sender could use up what is open. */
 const FILES_PER_RECORD = 12
 const OVERFLOW = '_overflow/messages'
-
-export interface Planned {
-  readonly record: SharedRecord
-  /** Indexes of its messages. */
-  readonly messages: number[]
-}
 
 export interface FilePlan {
   /** By the path below the base. */
@@ -30,11 +25,13 @@ export interface FilePlan {
   readonly messages: number
 }
 
-/** Of a destination of files that does not just file everything by host. */
-export interface ChosenOptions {
-  readonly records: SharedRecords
-  readonly planner: FilePlanner
-  readonly lines: LineMaker
+/** What is written next: the messages by file, and where they end. */
+export interface Work {
+  readonly keys: ReadonlyMap<string, unknown>
+  readonly end: Position
+  readonly messages: number
+  readonly records: number
+  write(key: string): void
 }
 
 export class FilePlanner implements PathTemplate {
@@ -46,14 +43,20 @@ export class FilePlanner implements PathTemplate {
   readonly #fields = new MessageFields()
   readonly #macros: MacroReader
 
-  /** @param template a path that the configuration has checked */
-  constructor(template: string, selects: Selects | undefined, minutesAt: MinutesAt) {
+  readonly #shaper: Shaper | undefined
+
+  /**
+   * @param template a path that the configuration has checked
+   * @param shaper chooses instead of `selects` where it is given
+   */
+  constructor(template: string, selects: Selects | undefined, minutesAt: MinutesAt, shaper?: Shaper) {
     const read = checked(template)
     const path = macroPath(read)
     if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
     this.base = path.path.base
     this.#path = path.path
     this.#selects = selects
+    this.#shaper = shaper
     this.#isByRecord = read.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST')
     this.#macros = new MacroReader(minutesAt)
   }
@@ -73,37 +76,45 @@ export class FilePlanner implements PathTemplate {
       for (const key of own.keys()) if (!byFile.has(key)) added++
       if (taken > 0 && byFile.size + added > limit) break
       for (const [key, planned] of own) {
-        messages += planned.messages.length
+        for (const part of planned) messages += part.messages.length
         const before = byFile.get(key)
-        if (before === undefined) byFile.set(key, [planned])
-        else before.push(planned)
+        if (before === undefined) byFile.set(key, planned)
+        else before.push(...planned)
       }
       taken++
     }
     return { byFile, taken, messages }
   }
 
-  #planRecord(record: SharedRecord): Map<string, Planned> {
+  #planRecord(record: SharedRecord): Map<string, Planned[]> {
+    const own = new Map<string, Planned[]>()
+    const parts = this.#shaper?.shape(record) ?? [{ record, messages: chosenOf(record, this.#selects) }]
+    for (const part of parts) this.#planPart(part, own)
+    return own
+  }
+
+  #planPart({ record, messages }: Planned, own: Map<string, Planned[]>): void {
     const { bytes, places, context } = record
-    const own = new Map<string, Planned>()
-    const chosen = this.#selects?.chosen?.(record)
+    const byKey = new Map<string, number[]>()
     let key: string | undefined
-    for (let at = 0, count = chosen?.length ?? places.length >>> 1; at < count; at++) {
-      const index = chosen === undefined ? at : chosen[at]!
-      const start = places[index * 2]!
-      const end = places[index * 2 + 1]!
-      context.sequence = context.firstSequence + index
-      if (chosen === undefined && this.#selects?.selects(bytes, start, end, context) === false) continue
+    for (const index of messages) {
       if (key === undefined || !this.#isByRecord) {
-        this.#fields.begin(bytes, start, end)
+        context.sequence = context.firstSequence + index
+        this.#fields.begin(bytes, places[index * 2]!, places[index * 2 + 1]!)
         key = this.#keyOf(this.#macros.read(this.#fields, context))
         if (!own.has(key) && own.size >= FILES_PER_RECORD - 1) key = OVERFLOW
       }
-      const planned = own.get(key)
-      if (planned === undefined) own.set(key, { record, messages: [index] })
-      else planned.messages.push(index)
+      const planned = byKey.get(key)
+      if (planned !== undefined) {
+        planned.push(index)
+        continue
+      }
+      const first = [index]
+      byKey.set(key, first)
+      const before = own.get(key)
+      if (before === undefined) own.set(key, [{ record, messages: first }])
+      else before.push({ record, messages: first })
     }
-    return own
   }
 
   #keyOf(source: MacroSource): string {

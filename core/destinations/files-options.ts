@@ -3,12 +3,14 @@
 import { z } from 'zod'
 import { modeOption, optionalOption, textOption } from '../base/option-kinds.ts'
 import { durationOption, sizeOption } from '../base/quantities.ts'
-import { lineFormat } from '../syslog/line-format.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import { macroPath } from '../syslog/path-value.ts'
+import { datedPattern, hasDate } from './dated-pattern.ts'
+import { expireOption } from './expire-options.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
-import { selectOption } from './select-option.ts'
-import { minutesAtZone } from './zones.ts'
+import { limitOption } from './limit-options.ts'
+import { lineOptions } from './line-options.ts'
+import { selectOptions } from './select-option.ts'
 
 const TEMPLATE_MAX_BYTES = 1024
 const KEEP_MAX = 100_000
@@ -45,36 +47,6 @@ const ownerOption = (kind: 'user' | 'group') =>
     ),
   )
 
-const formatOption = optionalOption(
-  textOption(
-    {
-      sense: 'Form of a line; default rfc3339',
-      allowed: 'rfc3339, bsd, rfc5424, json, or a template with macros such as "$ISODATE $HOST $MSGHDR$MSG"',
-    },
-    (text) => {
-      const result = lineFormat(text, () => 0)
-      return result.kind === 'format' ? { value: text } : { reason: result.reason }
-    },
-  ),
-)
-
-const zoneOption = optionalOption(
-  textOption(
-    {
-      sense: 'Zone in which days begin and times are written; default the one of this host',
-      allowed: 'a zone such as UTC or Europe/Berlin',
-    },
-    (text) => {
-      try {
-        minutesAtZone(text)
-        return { value: text }
-      } catch {
-        return { reason: 'no such zone' }
-      }
-    },
-  ),
-)
-
 const size = (sense: string) => optionalOption(sizeOption({ sense, min: 1 << 10, max: 2 ** 50 }))
 
 const rotateOption = z
@@ -100,23 +72,61 @@ const rotateOption = z
     'When a file is closed and a new one begun, and what becomes of closed ones: a mapping with size or every, optionally keep, keep_for, keep_size, compress; default never',
   )
 
-export const filesOption = z.strictObject({
-  files: templateOption,
-  file_mode: modeOption('Permissions of a new file', '0640'),
-  directory_mode: modeOption('Permissions of a new directory', '0750'),
-  owner: ownerOption('user'),
-  group: ownerOption('group'),
-  create_dirs: z.boolean().default(true).describe('Whether missing directories are made: true or false; default true'),
-  fsync: z
-    .enum(['checkpoint', 'batch'])
-    .default('checkpoint')
-    .describe(
-      'When lines are forced to the disk: with each checkpoint (the spool has them until then), or after each batch; default checkpoint',
-    ),
-  select: selectOption,
-  format: formatOption,
-  zone: zoneOption,
-  rotate: rotateOption,
-})
+const latestOption = optionalOption(
+  textOption(
+    {
+      sense: 'Name of a link to the file that was begun last, beside the first folder or file with a date; default none',
+      allowed: 'a name such as latest',
+    },
+    (text) => (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}$/.test(text) ? { value: text } : { reason: 'not one component of a path' }),
+  ),
+)
+
+/** Whether the path could make a file or folder of that name in the place of the link. */
+function canMake(path: string, name: string): boolean {
+  const result = readTemplate(path)
+  if (result.kind === 'malformed') return false
+  const pattern = datedPattern(result.template)
+  return pattern.match(name, pattern.dateDepth) !== undefined
+}
+
+function isDated(path: string): boolean {
+  const result = readTemplate(path)
+  return result.kind === 'template' && hasDate(result.template)
+}
+
+export const filesOption = z
+  .strictObject({
+    files: templateOption,
+    file_mode: modeOption('Permissions of a new file', '0640'),
+    directory_mode: modeOption('Permissions of a new directory', '0750'),
+    owner: ownerOption('user'),
+    group: ownerOption('group'),
+    create_dirs: z.boolean().default(true).describe('Whether missing directories are made: true or false; default true'),
+    fsync: z
+      .enum(['checkpoint', 'batch'])
+      .default('checkpoint')
+      .describe(
+        'When lines are forced to the disk: with each checkpoint (the spool has them until then), or after each batch; default checkpoint',
+      ),
+    ...selectOptions,
+    ...lineOptions,
+    limit: limitOption,
+    rotate: rotateOption,
+    expire: expireOption,
+    latest: latestOption,
+  })
+  .refine(({ files, expire }) => expire === undefined || isDated(files), {
+    path: ['expire'],
+    message: 'the path has no date in it, so there is one file of each kind; see rotate',
+  })
+  .refine(({ files, latest }) => latest === undefined || isDated(files), {
+    path: ['latest'],
+    message: 'the path has no date in it, so the file is always the same',
+  })
+  .refine(({ files, latest }) => latest === undefined || !isDated(files) || !canMake(files, latest), {
+    path: ['latest'],
+    message: 'the path itself can make a file or folder of that name',
+  })
 
 export type FilesOption = z.infer<typeof filesOption>

@@ -11,15 +11,20 @@ import { CODEC_ZSTD, type RecordHead } from '../spool/batch.ts'
 import type { Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
+import type { ChosenOptions, FilesExtra } from './chosen-files.ts'
+import { DatedFiles } from './dated-files.ts'
+import type { DatedPattern } from './dated-pattern.ts'
+import type { ExpireOption } from './expire-options.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
 import { FileGenerations } from './file-generations.ts'
-import type { ChosenOptions, Planned } from './file-plan.ts'
+import type { Work } from './file-plan.ts'
 import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
+import { FileSyncs } from './file-syncs.ts'
 import type { LineMaker } from './line-maker.ts'
 import type { Modes } from './open-below.ts'
 import { type PathTemplate, pathTemplate } from './path-template.ts'
 import { type RememberedFile, Replay } from './replay.ts'
-import { writeAgain } from './write-again.ts'
+import type { Planned } from './shaper.ts'
 
 const CHUNK_BYTES = 528 << 10
 /** A batch of the usual size when it came compressed. */
@@ -38,22 +43,13 @@ export interface FilesOptions {
   readonly openFilesLimit: number
   /** Nothing is rotated when left out. */
   readonly rotation?: RotationOptions | undefined
+  readonly onOpened?: (components: readonly string[]) => void
+  /** Old files stay when left out. */
+  readonly expire?: { readonly pattern: DatedPattern; readonly options: ExpireOption } | undefined
   /** `batch`: each chunk is on the disk before the next one is begun; else what a checkpoint counts on is. */
   readonly fsync?: 'batch' | 'checkpoint' | undefined
   /** Where not every message goes to the file of its host, as a line of the usual form. */
   readonly chosen?: ChosenOptions | undefined
-}
-
-/** What is written next: the messages by file, and where they end. */
-interface Work {
-  readonly keys: ReadonlyMap<string, unknown>
-  readonly end: Position
-  readonly messages: number
-  write(key: string): void
-}
-
-interface FilesExtra {
-  readonly files: readonly RememberedFile[]
 }
 
 export class FilesDestination {
@@ -66,6 +62,7 @@ export class FilesDestination {
   readonly #path: PathTemplate
   readonly #cache: FileCache
   readonly #generations: FileGenerations | undefined
+  readonly #dated: DatedFiles | undefined
   /** Open files whose closed ones have been looked for. */
   readonly #looked = new WeakSet<OpenFile>()
   #input = Buffer.from(new ArrayBuffer(OUT_START + OUT_BYTES))
@@ -75,8 +72,7 @@ export class FilesDestination {
   /** The same of the durable checkpoint. Only files that it knows are written to. */
   #remembered = new Map<string, RememberedFile>()
   readonly #replays = new Map<string, Replay>()
-  /** Descriptors whose last sync failed. */
-  readonly #unsynced = new Set<number>()
+  readonly #syncs = new FileSyncs()
   /** Bytes of the output behind the acknowledged position that are in the file already, by host, when a write failed half-way. */
   readonly #written = new Map<string, number>()
   /** Bytes of that output that have been made in this pass. */
@@ -97,8 +93,10 @@ export class FilesDestination {
     this.#metrics = metrics
     this.#clock = clock
     this.#path = options.chosen?.planner ?? pathTemplate(options.template)
-    this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock)
+    this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock, options.onOpened)
     if (options.rotation !== undefined) this.#generations = new FileGenerations(options.rotation, this.#path.base, log)
+    const { expire } = options
+    if (expire !== undefined) this.#dated = new DatedFiles(expire.pattern, expire.options, (inode) => this.#needs(inode), log)
     this.#formatter = new TextLineFormatter(new Uint8Array(this.#input.buffer as ArrayBuffer))
     const extra = attachment.restored?.extra as FilesExtra | undefined
     this.#restored = new Map((extra?.files ?? []).map((file) => [file.host, file]))
@@ -108,6 +106,7 @@ export class FilesDestination {
         const { files } = document.extra as FilesExtra
         this.#remembered = new Map(files.map((file) => [file.host, file]))
         this.#generations?.settle(new Set(files.map((file) => file.inode)))
+        this.#dated?.settle(clock.monotonicMs(), clock.wallUs() / 1000)
       },
     )
     this.#unsubscribe = spool.onSynced(() => this.#schedule())
@@ -125,6 +124,7 @@ export class FilesDestination {
       trouble: this.#trouble,
       open_files: this.#cache.count,
       open_files_limit: this.#options.openFilesLimit,
+      ...this.#options.chosen?.shaper?.status(),
       lag_bytes: this.#spool.lagBytes(this.#attachment),
     }
   }
@@ -141,6 +141,7 @@ export class FilesDestination {
     this.#unsubscribe()
     clearTimeout(this.#retry)
     await this.#generations?.stop()
+    await this.#dated?.stop()
   }
 
   /** Files that were moved away are noticed with the next line, not within half a second. */
@@ -221,21 +222,23 @@ export class FilesDestination {
     }
     const end = chunk.positions[taken - 1]!
     if (taken < chunk.heads.length) this.#attachment.follower.seek(end)
-    return { keys: byHost, end, messages, write: (host) => this.#writeHost(host, byHost.get(host)!, chunk.bytes) }
+    return { keys: byHost, end, messages, records: taken, write: (host) => this.#writeHost(host, byHost.get(host)!, chunk.bytes) }
   }
 
   /** What is chosen, by file. */
-  #nextChosen({ records, planner, lines }: ChosenOptions): Work | undefined {
+  #nextChosen({ records, planner, lines, shaper }: ChosenOptions): Work | undefined {
     const chunk = records.read(this.#attachment)
     if (chunk === undefined) return undefined
+    // What was planned before and not written is planned anew.
+    shaper?.rewind()
     const { byFile, taken, messages } = planner.plan(chunk.records, this.#options.openFilesLimit)
     const { end } = chunk.records[taken - 1]!
     if (taken < chunk.records.length) this.#attachment.follower.seek(end)
-    return { keys: byFile, end, messages, write: (key) => this.#writePlanned(key, byFile.get(key)!, lines) }
+    return { keys: byFile, end, messages, records: taken, write: (key) => this.#writePlanned(key, byFile.get(key)!, lines) }
   }
 
   /** @returns false when a checkpoint or a sync has to come first */
-  #writeWork({ keys, end, messages, write }: Work): boolean {
+  #writeWork({ keys, end, messages, records, write }: Work): boolean {
     for (const key of keys.keys()) {
       this.#cache.recheck(key)
       this.#rotateIfDue(key)
@@ -250,6 +253,7 @@ export class FilesDestination {
     this.#written.clear()
     for (const key of keys.keys()) this.#settle(this.#cache.get(key))
     this.#attachment.acknowledge(end, messages > 0)
+    this.#options.chosen?.shaper?.settle(records)
     this.#metrics.add('messagesFiled', messages)
     if (this.#trouble !== '') {
       this.#log.info('files-recovered', `Writing to the files of ${this.#options.template} again`, {})
@@ -331,6 +335,11 @@ export class FilesDestination {
     this.#settled.set(host, reached ?? { host, device, inode, size })
   }
 
+  #needs(inode: number): boolean {
+    const known = [...this.#cache.open, ...this.#settled.values(), ...this.#remembered.values(), ...this.#restored.values()]
+    return known.some((file) => file.inode === inode)
+  }
+
   #onForeign(file: string, bytes: number, kept: string): void {
     this.#log.warn(
       'foreign-bytes',
@@ -358,32 +367,13 @@ export class FilesDestination {
     // A file that was closed is synced, and opened anew it has to be remembered anew.
     for (const host of [...this.#settled.keys()]) if (!hosts.has(host) && !this.#replays.has(host)) this.#settled.delete(host)
     const files = [...this.#settled.values(), ...this.#restored.values()]
+    const shaper = this.#options.chosen?.shaper?.saved()
     for (const file of open.filter((candidate) => candidate.isDirty)) await this.#sync(file)
-    return { position, extra: { files } satisfies FilesExtra }
+    return { position, extra: { files, shaper } satisfies FilesExtra }
   }
 
-  /**
-   * Makes the file durable. After a failed sync the pages count as clean although they are not on the disk, and the next one would say that all is
-   * well: so what came since the last durable checkpoint is written again, in its place, first.
-   */
-  async #sync(file: OpenFile): Promise<void> {
-    if (this.#unsynced.has(file.fd)) {
-      const remembered = this.#remembered.get(file.host)
-      writeAgain(file.fd, remembered?.inode === file.inode ? Math.min(remembered.size, file.size) : 0, file.size)
-      this.#unsynced.delete(file.fd)
-    }
-    file.isDirty = false
-    await new Promise<void>((resolve, reject) =>
-      fs.fdatasync(file.fd, (error) => {
-        // A descriptor that was closed meanwhile was synced before.
-        if (error === null || error.code === 'EBADF') resolve()
-        else {
-          file.isDirty = true
-          this.#unsynced.add(file.fd)
-          reject(error)
-        }
-      }),
-    )
+  #sync(file: OpenFile): Promise<void> {
+    return this.#syncs.sync(file, this.#remembered.get(file.host))
   }
 
   #writeHost(host: string, heads: readonly RecordHead[], bytes: Buffer): void {

@@ -1,6 +1,5 @@
-import { type LineFormat, lineFormat } from '../syslog/line-format.ts'
+import type { LineFormat } from '../syslog/line-format.ts'
 import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
-import type { MinutesAt } from '../syslog/moment.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
 
 /** Makes the line of a message, the same bytes whenever it is made again. */
@@ -87,12 +86,4 @@ export class FormattedLines implements LineMaker {
       this.bytes = new Uint8Array(this.bytes.length * 4)
     }
   }
-}
-
-/** What makes the lines of a format that the options have checked; those of files without one. */
-export function linesOf(format: string | undefined, minutesAt: MinutesAt): LineMaker {
-  if (format === undefined) return new FileLines()
-  const result = lineFormat(format, minutesAt)
-  if (result.kind === 'malformed') throw new RangeError(`Cannot use the format ${format}: ${result.reason}`)
-  return new FormattedLines(result.format)
 }

@@ -8,8 +8,8 @@ import type { LineMaker } from './line-maker.ts'
 import type { OutletEvents } from './outlet.ts'
 
 const BUFFER_BYTES = 64 << 10
-/** PIPE_BUF of Linux: up to here a write to a pipe is whole or not at all. FreeBSD's is 512, and there is no way to be told of a part there. */
-const WHOLE_BYTES = 4096
+/** PIPE_BUF: up to here a write to a pipe is whole or not at all. */
+const WHOLE_BYTES = process.platform === 'linux' ? 4096 : 512
 const POLL_FIRST_MS = 1
 const POLL_LIMIT_MS = 100
 
@@ -18,8 +18,12 @@ export interface LineWriterOptions {
   readonly format: LineMaker
   /** Bytes that the other side has not read. @throws the error of the connection */
   readonly unread: (fd: number) => number
+  /** Asked while something is not done, where the end of the other side is told by nothing else. @throws when it is gone */
+  readonly look?: ((fd: number) => void) | undefined
   /** How long the other side must have lived after reading before it counts. */
   readonly settleMs: number
+  /** Longest pause between two looks while something is not done. */
+  readonly pollLimitMs?: number
 }
 
 export class LineWriter {
@@ -62,8 +66,9 @@ export class LineWriter {
     return true
   }
 
-  /** Writes what it can. @throws the errno of the failing write */
+  /** Writes what it can. @throws the errno of the failing write, or what `look` throws */
   flush(): void {
+    if (this.#endsDone < this.#ends.length) this.#options.look?.(this.#options.fd)
     while (this.#from < this.#to) {
       const piece = this.#piece()
       let done = 0
@@ -165,7 +170,7 @@ export class LineWriter {
     if (this.#options.settleMs === 0 && this.#ends.length === this.#endsDone) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#pollMs = Math.min(POLL_LIMIT_MS, this.#pollMs * 2)
+      this.#pollMs = Math.min(this.#options.pollLimitMs ?? POLL_LIMIT_MS, this.#pollMs * 2)
       this.#events.onChange()
     }, this.#pollMs)
   }

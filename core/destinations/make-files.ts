@@ -4,14 +4,18 @@ import type { Metrics } from '../base/metrics.ts'
 import type { Spool } from '../spool/spool.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
+import { type ChosenOptions, savedWithFiles } from './chosen-files.ts'
+import { datedPattern } from './dated-pattern.ts'
 import { destinationName } from './destination-name.ts'
-import { type ChosenOptions, FilePlanner } from './file-plan.ts'
+import { FilePlanner } from './file-plan.ts'
 import type { RotationOptions } from './file-rotation.ts'
-import { FilesDestination } from './files.ts'
+import { FilesDestination, type FilesOptions } from './files.ts'
 import type { FilesOption } from './files-options.ts'
-import { linesOf } from './line-maker.ts'
+import { LatestLink } from './latest-link.ts'
+import { lineMaker } from './line-options.ts'
+import { LoadLimit } from './load-limit.ts'
 import { ownerNumber } from './owners.ts'
-import { selectorSelects } from './selector-selects.ts'
+import { messageSelects } from './selector-selects.ts'
 import type { SharedRecords } from './shared-records.ts'
 import { minutesAtZone } from './zones.ts'
 
@@ -24,23 +28,33 @@ export interface FilesWorld {
   readonly openFilesLimit: number
 }
 
-/** Its cursor is named after the path, so that it outlives a change of everything else. @param selects in place of the options' own selector */
-export function makeFilesDestination(options: FilesOption, world: FilesWorld, selects = selectorSelects(options.select)): FilesDestination {
+/** Its cursor is named after the path, so that it outlives a change of everything else. @param selects in place of the options' own `select` and `when` */
+export function makeFilesDestination(options: FilesOption, world: FilesWorld, selects = messageSelects(options)): FilesDestination {
   const { spool, records, log, metrics, clock, openFilesLimit } = world
   const minutesAt = minutesAtZone(options.zone)
   // By host, whole and in the usual form, lines are made without a detour.
-  const isPlain = selects === undefined && options.format === undefined && isByHost(options.files)
+  const isPlain = selects === undefined && options.format === undefined && options.limit === undefined && isByHost(options.files)
+  const attachment = spool.attach(destinationName('files', options.files), true)
+  const shaper = options.limit === undefined ? undefined : new LoadLimit(options.limit, selects, savedWithFiles(attachment), metrics)
   const chosen: ChosenOptions | undefined = isPlain
     ? undefined
-    : { records, planner: new FilePlanner(options.files, selects, minutesAt), lines: linesOf(options.format, minutesAt) }
+    : { records, planner: new FilePlanner(options.files, selects, minutesAt, shaper), shaper, lines: lineMaker(options.format, minutesAt) }
   const modes = {
     file: options.file_mode,
     directory: options.directory_mode,
     ...ownersOf(options),
     createDirectories: options.create_dirs,
   }
-  const files = { template: options.files, modes, openFilesLimit, fsync: options.fsync, chosen, rotation: rotationOf(options, minutesAt) }
-  return new FilesDestination(files, spool, spool.attach(destinationName('files', options.files), true), log, metrics, clock)
+  const files = {
+    template: options.files,
+    modes,
+    openFilesLimit,
+    fsync: options.fsync,
+    chosen,
+    ...datedOf(options, log),
+    rotation: rotationOf(options, minutesAt),
+  }
+  return new FilesDestination(files, spool, attachment, log, metrics, clock)
 }
 
 /** @throws {LoghopError} there is no such user or group */
@@ -55,6 +69,18 @@ function isByHost(path: string): boolean {
     result.template.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST') &&
     !path.includes('$$')
   )
+}
+
+/** What is done with the files of a path with a date in it. */
+function datedOf({ files, expire, latest }: FilesOption, log: Log): Pick<FilesOptions, 'expire' | 'onOpened'> {
+  const result = readTemplate(files)
+  if (result.kind === 'malformed' || (expire === undefined && latest === undefined)) return {}
+  const pattern = datedPattern(result.template)
+  const link = latest === undefined ? undefined : new LatestLink(pattern, latest, log)
+  return {
+    ...(expire !== undefined && { expire: { pattern, options: expire } }),
+    ...(link !== undefined && { onOpened: (components) => link.opened(components) }),
+  }
 }
 
 function rotationOf({ rotate }: FilesOption, minutesAt: MinutesAt): RotationOptions | undefined {

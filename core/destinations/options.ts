@@ -3,7 +3,9 @@
 import { z } from 'zod'
 import { absolutePathOption, SOCKET_PATH_MAX_BYTES, textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
-import { selectOption } from './select-option.ts'
+import { limitOption } from './limit-options.ts'
+import { lineOptions } from './line-options.ts'
+import { selectOptions } from './select-option.ts'
 
 const COMMAND_MAX_BYTES = 8192
 
@@ -21,11 +23,11 @@ const usersText = textOption({ sense: 'Users on whose terminals it is shown', al
   return { value: names }
 })
 
-const select = selectOption
+const chosen = { ...selectOptions, ...lineOptions, limit: limitOption } as const
 
 export const pipeOption = z.strictObject({
   pipe: absolutePathOption('Named pipe (FIFO) that lines are written to while someone reads it', '/run/alerts'),
-  select,
+  ...chosen,
 })
 export const programOption = z.strictObject({
   program: z
@@ -34,11 +36,11 @@ export const programOption = z.strictObject({
     .describe(
       'Program that gets lines on its standard input, started at once and again when it ends: a command for /bin/sh, or a list of the program and its arguments',
     ),
-  select,
+  ...chosen,
 })
 export const unixOption = z.strictObject({
   unix: absolutePathOption('Datagram socket of a local program, one datagram for each message', '/run/other/log', SOCKET_PATH_MAX_BYTES),
-  select,
+  ...chosen,
 })
 export const unixStreamOption = z.strictObject({
   'unix-stream': absolutePathOption(
@@ -46,16 +48,16 @@ export const unixStreamOption = z.strictObject({
     '/run/other/stream',
     SOCKET_PATH_MAX_BYTES,
   ),
-  select,
+  ...chosen,
 })
 export const consoleOption = z.strictObject({
   console: absolutePathOption('Terminal that messages are shown on', '/dev/console'),
-  select,
+  ...chosen,
 })
-export const usersOption = z.strictObject({ users: usersText, select })
+export const usersOption = z.strictObject({ users: usersText, ...chosen })
 export const discardOption = z.strictObject({
   discard: z.literal(true).describe('Nothing is kept of what goes here: true'),
-  select,
+  ...selectOptions,
 })
 
 export const LOCAL_OPTIONS = [pipeOption, programOption, unixOption, unixStreamOption, consoleOption, usersOption, discardOption] as const

@@ -14,6 +14,7 @@ import type { Destination } from './destination.ts'
 import type { Outlet } from './outlet.ts'
 import { RelayTrouble } from './relay-trouble.ts'
 import type { Selects } from './selects.ts'
+import { chosenOf, type Planned, type Shaper } from './shaper.ts'
 import type { SharedChunk, SharedRecord, SharedRecords } from './shared-records.ts'
 
 const RETRY_FIRST_MS = 100
@@ -38,6 +39,15 @@ interface Resume {
   readonly done: number
 }
 
+interface OutletExtra {
+  readonly shaper: unknown
+}
+
+/** What the shaper of an outlet's destination has saved with the cursor. */
+export function savedByShaper(attachment: Attachment): unknown {
+  return (attachment.restored?.extra as OutletExtra | undefined)?.shaper
+}
+
 type State = 'idle' | 'waiting' | 'open' | 'stopped'
 const NEXT = {
   idle: ['open', 'waiting', 'stopped'],
@@ -49,6 +59,7 @@ const NEXT = {
 export class OutletDestination implements Destination {
   readonly #outlet: Outlet
   readonly #selects: Selects | undefined
+  readonly #shaper: Shaper | undefined
   readonly #records: SharedRecords
   readonly #spool: Spool
   readonly #attachment: Attachment
@@ -62,6 +73,9 @@ export class OutletDestination implements Destination {
   /** Index of the chunk's record that is walked, and of the message in it that comes next. */
   #record = 0
   #message = 0
+  /** What the shaper has made of that record, and which part of it is walked. */
+  #parts: readonly Planned[] = []
+  #part = 0
   #pending: Pending[] = []
   #added = 0
   #resume: Resume | undefined
@@ -74,7 +88,10 @@ export class OutletDestination implements Destination {
   #onProgress: (() => void) | undefined
   readonly #unsubscribe: () => void
 
-  /** @param selects everything when left out */
+  /**
+   * @param selects everything when left out
+   * @param shaper chooses instead where it is given
+   */
   constructor(
     outlet: Outlet,
     selects: Selects | undefined,
@@ -84,9 +101,11 @@ export class OutletDestination implements Destination {
     log: Log,
     metrics: Metrics,
     clock: Clock,
+    shaper?: Shaper,
   ) {
     this.#outlet = outlet
     this.#selects = selects
+    this.#shaper = shaper
     this.#records = records
     this.#spool = spool
     this.#attachment = attachment
@@ -95,6 +114,8 @@ export class OutletDestination implements Destination {
     this.#trouble = new RelayTrouble(log, clock, 'destination-failed')
     this.#backoff = new Backoff(RETRY_FIRST_MS, outlet.retryLimitMs)
     this.#state = new StateMachine<State>(`destination ${outlet.name}`, NEXT, 'idle')
+    if (shaper !== undefined)
+      attachment.checkpointFrom(() => ({ position: attachment.acknowledged, extra: { shaper: shaper.saved() } satisfies OutletExtra }))
     this.#unsubscribe = spool.onSynced(() => this.#schedule())
   }
 
@@ -112,6 +133,7 @@ export class OutletDestination implements Destination {
       trouble: this.#state.is('open') ? '' : this.#trouble.sentence,
       delivered: this.#delivered,
       ...this.#outlet.status?.(),
+      ...this.#shaper?.status(),
       lag_bytes: this.#spool.lagBytes(this.#attachment),
     }
   }
@@ -178,6 +200,7 @@ export class OutletDestination implements Destination {
     this.#pending = []
     this.#added = 0
     this.#chunk = undefined
+    this.#shaper?.rewind()
     this.#attachment.follower.seek(this.#attachment.acknowledged)
     const { name, kind } = this.#outlet
     const known = error instanceof LoghopError
@@ -240,30 +263,24 @@ export class OutletDestination implements Destination {
       if (walked > 0 && this.#chunk !== undefined && this.#record >= this.#chunk.records.length) return true
       const record = this.#currentRecord()
       if (record === undefined) return false
-      const { places, bytes, context, head } = record
-      const selects = this.#selects
-      const first = head.first + head.skip
-      const chosen = selects?.chosen?.(record)
-      let pick = 0
-      for (const count = places.length >>> 1; this.#message < count; this.#message++) {
-        if (left === 0) return true
-        if (chosen !== undefined) {
-          while (pick < chosen.length && chosen[pick]! < this.#message) pick++
-          this.#message = chosen[pick] ?? count
-          if (this.#message === count) break
+      for (; this.#part < this.#parts.length; this.#part++) {
+        const { record: memory, messages } = this.#parts[this.#part]!
+        const { places, bytes, context } = memory
+        for (; this.#message < messages.length; this.#message++) {
+          if (left-- === 0) return true
+          const index = messages[this.#message]!
+          context.sequence = context.firstSequence + index
+          if (this.#alreadyDone > 0) this.#alreadyDone--
+          else if (this.#outlet.add(bytes, places[index * 2]!, places[index * 2 + 1]!, context)) this.#added++
+          else return false
         }
-        const at = this.#message * 2
-        context.sequence = first + this.#message
-        if (chosen === undefined && selects?.selects(bytes, places[at]!, places[at + 1]!, context) === false) continue
-        left--
-        if (this.#alreadyDone > 0) this.#alreadyDone--
-        else if (this.#outlet.add(bytes, places[at]!, places[at + 1]!, context)) this.#added++
-        else return false
+        this.#message = 0
       }
       walked++
+      // Choosing costs time too.
+      left -= 1 + (record.places.length >>> 1)
       this.#pending.at(-1)!.addedAfter = this.#added
       this.#record++
-      this.#message = 0
     }
     return true
   }
@@ -274,7 +291,6 @@ export class OutletDestination implements Destination {
     if (this.#chunk === undefined) {
       this.#chunk = this.#records.read(this.#attachment)
       this.#record = 0
-      this.#message = 0
       this.#isCaughtUp = this.#chunk === undefined
       if (this.#chunk === undefined) return undefined
     }
@@ -286,6 +302,9 @@ export class OutletDestination implements Destination {
     const isResumed = this.#resume?.segment === end.segment && this.#resume.offset === startOffset
     this.#alreadyDone = isResumed ? this.#resume!.done : 0
     this.#pending.push({ startOffset, end, addedBefore: this.#added, addedAfter: -1 })
+    this.#parts = this.#shaper?.shape(record) ?? [{ record, messages: chosenOf(record, this.#selects) }]
+    this.#part = 0
+    this.#message = 0
     return record
   }
 
@@ -311,6 +330,7 @@ export class OutletDestination implements Destination {
     }
     if (settled === 0) return
     this.#pending.splice(0, settled)
+    this.#shaper?.settle(settled)
     // It spoke of the oldest one.
     this.#resume = undefined
   }

@@ -1,60 +1,60 @@
+// A named pipe, and readers that come and go. The pipe's memory belongs to nobody: it lives as long as any end is open, and what one reader leaves, the next
+// one finds. So our end is held open only while somebody reads:
+//
+// | state  | our end | begins                                       | ends                                                                     |
+// |--------|---------|----------------------------------------------|--------------------------------------------------------------------------|
+// | closed | closed  | at the start; when the reader is gone        | the pipe can be opened for writing, which it can while somebody reads    |
+// | open   | open    | a reader is there                            | nobody has the read end any more: EPIPE, or poll(2) says so, asked with  |
+// |        |         |                                              | each write and every 20 ms while a line is not read                      |
+//
+// From open to closed: how many bytes were not read is asked (FIONREAD) and says which lines are done, those that were read to their end. Then our end is
+// closed. It was the last, so the system forgets what is left in the pipe, and the next reader begins with the first line that is not done.
+//
+// Lines up to PIPE_BUF are written whole or not at all, several in one write, so what stands in the pipe ends with a whole line. Only what a reader takes by its
+// own choice of length begins or ends within one.
+//
+// What no writer can see: a reader that is gone and another one that came before we looked. The second goes on where the first had stopped, as with any
+// pipe; where that is within a line, each has a part of it. And one that opens the pipe in the moment before our end is closed reads the end of the file.
+
 import * as fs from 'node:fs'
 import { errnoOf, LoghopError } from '../base/errors.ts'
-import { unreadInPipe } from '../platform/descriptors.ts'
-import type { MessageContext } from '../syslog/message-fields.ts'
+import { isWithoutReader, unreadInPipe } from '../platform/descriptors.ts'
 import type { LineMaker } from './line-maker.ts'
-import { LineWriter } from './line-writer.ts'
-import type { Outlet, OutletEvents } from './outlet.ts'
+import { LineOutlet } from './line-outlet.ts'
 
 const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = fs.constants
+const POLL_LIMIT_MS = 20
 
-/** A named pipe. Without a reader nothing is written and everything waits in the spool. */
-export class PipeOutlet implements Outlet {
-  readonly kind = 'pipe'
-  readonly name: string
-  readonly guarantee = 'at least once: what a reader had not read when it went comes again'
-  readonly retryLimitMs = 1000
-  readonly #format: LineMaker
-  #fd = -1
-  #writer: LineWriter | undefined
-
+/** Lines into a named pipe. Without a reader nothing is written and everything waits in the spool. */
+export class PipeOutlet extends LineOutlet {
   constructor(path: string, format: LineMaker) {
-    this.name = path
-    this.#format = format
-  }
-
-  open(events: OutletEvents): void {
-    try {
-      // Without a reader this fails at once instead of waiting for one.
-      this.#fd = fs.openSync(this.name, O_WRONLY | O_NONBLOCK | O_NOCTTY)
-    } catch (error) {
-      const errno = errnoOf(error)
-      if (errno === 'ENXIO') throw new LoghopError('PIPE', `Nobody reads the pipe ${this.name}`, 'Start its reader')
-      if (errno === 'ENOENT') throw new LoghopError('PIPE', `There is no pipe ${this.name}`, `Make it: mkfifo -m 0640 ${this.name}`)
-      throw error
+    const look = (fd: number): void => {
+      if (isWithoutReader(fd)) throw new LoghopError('PIPE', `The reader of the pipe ${path} is gone`, 'Start it again')
     }
-    if (!fs.fstatSync(this.#fd).isFIFO()) {
-      this.close()
-      throw new LoghopError('PIPE', `${this.name} is no named pipe`, 'Remove what stands there and make the pipe: mkfifo')
+    const end = {
+      kind: 'pipe',
+      name: path,
+      guarantee: 'at least once: what a reader had not read to the end of the line when it went comes again',
+      retryLimitMs: 1000,
+      open: () => ({ fd: openForWriting(path), unread: unreadInPipe, look, settleMs: 0, pollLimitMs: POLL_LIMIT_MS }),
+      close: fs.closeSync,
     }
-    this.#writer = new LineWriter({ fd: this.#fd, format: this.#format, unread: unreadInPipe, settleMs: 0 }, events)
+    super(end, format)
   }
+}
 
-  add(bytes: Uint8Array, start: number, end: number, context: MessageContext): boolean {
-    return this.#writer!.add(bytes, start, end, context)
+function openForWriting(path: string): number {
+  let fd: number
+  try {
+    // Without a reader this fails at once instead of waiting for one.
+    fd = fs.openSync(path, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENXIO') throw new LoghopError('PIPE', `Nobody reads the pipe ${path}`, 'Start its reader')
+    if (errno === 'ENOENT') throw new LoghopError('PIPE', `There is no pipe ${path}`, `Make it: mkfifo -m 0640 ${path}`)
+    throw error
   }
-
-  flush(): void {
-    this.#writer!.flush()
-  }
-
-  done(): number {
-    return this.#writer!.done()
-  }
-
-  close(): void {
-    this.#writer?.stop()
-    if (this.#fd !== -1) fs.closeSync(this.#fd)
-    this.#fd = -1
-  }
+  if (fs.fstatSync(fd).isFIFO()) return fd
+  fs.closeSync(fd)
+  throw new LoghopError('PIPE', `${path} is no named pipe`, 'Remove what stands there and make the pipe: mkfifo')
 }

@@ -31,7 +31,7 @@ export function wantedOfRules({ rules, targets }: PlannedRules, world: RulesWorl
 
 function makeTarget({ name, options, format }: RuleTarget, world: RulesWorld, selects: Selects | undefined): Destination {
   if ('files' in options) return makeFilesDestination(options, world, selects)
-  if (!('kind' in options)) return makeLocalDestination(options, world, selects, format)
+  if (!('kind' in options)) return makeLocalDestination('discard' in options ? options : { ...options, format }, world, selects)
   const { spool, records, log, metrics, clock, identity, describeIdentity } = world
   const { addresses: receivers, protocol, framing } = options
   const mayLeaveHost = receivers.some(({ host }) => !isLoopback(host))

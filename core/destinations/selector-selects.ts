@@ -1,17 +1,32 @@
+import { compileRule } from '../pipeline/rules.ts'
+import type { FilterOptions } from '../syslog/filter.ts'
+import { MessageFields } from '../syslog/message-fields.ts'
 import { PRI_DEFAULT, readPri } from '../syslog/priority.ts'
-import { compileSelector, selectsPri } from '../syslog/selector.ts'
+import { selectsPri } from '../syslog/selector.ts'
 import type { Selects } from './selects.ts'
 
-/** A selector that the options have checked, as what selects. */
-export function selectorSelects(text: string | undefined): Selects | undefined {
-  if (text === undefined) return undefined
-  const result = compileSelector(text)
-  if (result.kind !== 'selector') throw new Error(`Cannot compile the selector ${text}: the options let it pass`)
-  const { bits } = result.selector
+/** What a destination's own `select` and `when` choose, which the options have checked. @returns undefined: everything */
+export function messageSelects(words: {
+  readonly select?: string | undefined
+  readonly when?: FilterOptions | undefined
+}): Selects | undefined {
+  const { select, when } = words
+  if (select === undefined && when === undefined) return undefined
+  // Not as they come: a destination has a key `program` too.
+  const { bits, condition } = compileRule({ select, when }, 1, [])
+  const message = new MessageFields()
   return {
-    selects: (bytes, start, end) => {
+    selects: (bytes, start, end, context) => {
       const packed = readPri(bytes, start, end)
-      return selectsPri(bits, packed === -1 ? PRI_DEFAULT : packed >>> 3)
+      if (!selectsPri(bits, packed === -1 ? PRI_DEFAULT : packed >>> 3)) return false
+      if (condition === undefined) return true
+      message.begin(bytes, start, end)
+      return condition.holds(message, context)
     },
   }
+}
+
+/** The same of a selector alone. */
+export function selectorSelects(text: string | undefined): Selects | undefined {
+  return messageSelects({ select: text })
 }

@@ -112,7 +112,7 @@ export class SharedRecords {
   }
 
   #open(bytes: Buffer, head: RecordHead, end: Position): SharedRecord {
-    const context = this.#contextOf(bytes, head, end)
+    const context = this.contextOf(bytes, head, end)
     const startOffset = end.offset - (head.end - head.start)
     const messages = this.#messages
     const fault = messages.open(bytes, head, 0)
@@ -132,7 +132,8 @@ export class SharedRecords {
     return opened
   }
 
-  #contextOf(bytes: Buffer, head: RecordHead, end: Position): RecordContext {
+  /** What is known of the messages of a record that `readRecord` accepted. */
+  contextOf(bytes: Buffer, head: RecordHead, end: Position): RecordContext {
     // The last hop is this node; before it comes the one that handed the record over.
     const hops = readHops(bytes, head) ?? []
     const via = hops.slice(0, -1).map((hop) => hop.name)

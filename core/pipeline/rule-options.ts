@@ -139,7 +139,8 @@ const plainTexts = textsOption('A text that the message has', 'a text of at leas
   text === '' ? { reason: 'empty' } : { kind: 'text' },
 )
 
-const whenOption: z.ZodType<FilterOptions> = z.lazy(() =>
+/** Facts about `when` that need the dialect are found by compileFilter. */
+export const whenOption: z.ZodType<FilterOptions> = z.lazy(() =>
   z
     .strictObject({
       program: optionalOption(programOption),

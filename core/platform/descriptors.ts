@@ -19,6 +19,10 @@ const TCOFLUSH = IS_LINUX ? 1 : 2
 const MSG_DONTWAIT = IS_LINUX ? 0x40 : 0x80
 const MSG_NOSIGNAL = IS_LINUX ? 0x4000 : 0x20000
 const AF_UNIX = 1
+// <poll.h>, the same everywhere.
+const POLLFD_BYTES = 8
+const POLLERR = 0x8
+const POLLHUP = 0x10
 
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
@@ -44,6 +48,14 @@ function asked(fd: number, request: number): number {
 /** Bytes in the pipe that its reader has not read, asked at the write end. FreeBSD does not know there: 0. */
 export function unreadInPipe(fd: number): number {
   return asked(fd, FIONREAD)
+}
+
+/** Whether nobody has the read end of the pipe open, asked at its write end. */
+export function isWithoutReader(fd: number): boolean {
+  const asked = Buffer.alloc(POLLFD_BYTES)
+  asked.writeInt32LE(fd)
+  // Linux answers with POLLERR, the BSDs with POLLHUP.
+  return libc.poll(asked, 1, 0) === 1 && (asked.readInt16LE(6) & (POLLERR | POLLHUP)) !== 0
 }
 
 /** At least the bytes that the peer of a stream socket has not read; 0 when it has read everything. @throws the error that the connection has */

@@ -22,6 +22,7 @@ export const libc = {
   pipe2: library.func('int pipe2(_Out_ int *ends, int flags)'),
   fcntl: library.func('int fcntl(int fd, int command, ...)'),
   ioctl: library.func('int ioctl(int fd, unsigned long request, ...)'),
+  poll: library.func('int poll(_Inout_ void *descriptors, unsigned long count, int timeout)'),
   tcflush: library.func('int tcflush(int fd, int queue)'),
   flock: library.func('int flock(int fd, int operation)'),
   mkfifo: library.func('int mkfifo(const char *path, uint32_t mode)'),

@@ -47,6 +47,8 @@ export type PathTemplateResult = { kind: 'path'; path: MacroPath } | { kind: 'ma
 export interface MacroPath {
   /** The directory that is named in full. */
   readonly base: string
+  /** What the components below it are made of; the last is the file. */
+  readonly parts: ReadonlyArray<readonly Piece[]>
   /** The components below it for one message; the last is the file. */
   components(source: MacroSource): string[]
 }
@@ -79,7 +81,7 @@ export function macroPath(template: Template): PathTemplateResult {
     .join('/')}`
   const below = named.slice(fixed)
   const range = new MacroRange()
-  return { kind: 'path', path: { base, components: (source) => below.map((part) => componentOf(part, source, range)) } }
+  return { kind: 'path', path: { base, parts: below, components: (source) => below.map((part) => componentOf(part, source, range)) } }
 }
 
 function componentOf(part: readonly Piece[], source: MacroSource, range: MacroRange): string {

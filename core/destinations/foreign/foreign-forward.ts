@@ -7,6 +7,7 @@ import type { Log, LogFields } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { StateMachine } from '../../base/state.ts'
 import type { Attachment, CursorDocument } from '../../spool/attachment.ts'
+import type { RecordHead } from '../../spool/batch.ts'
 import type { Chunk } from '../../spool/follower.ts'
 import type { Position } from '../../spool/position.ts'
 import type { Spool } from '../../spool/spool.ts'
@@ -17,13 +18,18 @@ import type { TlsIdentity } from '../../transport/tls-policy.ts'
 import { Failback } from '../failback.ts'
 import { RelayChoice } from '../relay-choice.ts'
 import { RelayTrouble } from '../relay-trouble.ts'
+import type { Selects } from '../selects.ts'
+import type { RecordContext } from '../shared-records.ts'
 import { DATAGRAM_LIMIT_BYTES } from './datagram-link.ts'
 import type { Link } from './link.ts'
 import { openLink } from './open-link.ts'
+import { PassedOver } from './passed-over.ts'
 import { type ForeignProtocol, GUARANTEES } from './protocols.ts'
 import { RecordMessages } from './record-messages.ts'
 
 const CHUNK_BYTES = 528 << 10
+/** Messages that are passed over in one turn of the event loop before others have theirs. */
+const PASSED_PER_TURN = 16_384
 /** FreeBSD's net.inet.udp.maxdgram: where a system does not send the longest datagrams, these it does. */
 const SHORT_DATAGRAM_BYTES = 9216
 
@@ -43,6 +49,12 @@ export interface ForeignForwardOptions {
   readonly lookup?: Lookup
   /** Interval of looking for the preferred receiver. */
   readonly failbackMs: number
+}
+
+/** What chooses where not everything is sent. */
+export interface ForeignChoice {
+  readonly selects: Selects
+  readonly contextOf: (bytes: Buffer, head: RecordHead, end: Position) => RecordContext
 }
 
 /** A record that is done in part: where it starts and how many messages of its window are done. */
@@ -77,6 +89,9 @@ export class ForeignForwardDestination {
   readonly #metrics: Metrics
   readonly #clock: Clock
   readonly #choice: RelayChoice
+  readonly #chosen: ForeignChoice | undefined
+  readonly #passed = new PassedOver()
+  #context: RecordContext | undefined
   readonly #trouble: RelayTrouble
   readonly #state = new StateMachine<State>('forward destination', NEXT, 'idle')
   #endLink: (() => void) | undefined
@@ -99,8 +114,18 @@ export class ForeignForwardDestination {
   #isScheduled = false
   readonly #unsubscribe: () => void
 
-  constructor(options: ForeignForwardOptions, spool: Spool, attachment: Attachment, log: Log, metrics: Metrics, clock: Clock) {
+  /** @param chosen everything when left out */
+  constructor(
+    options: ForeignForwardOptions,
+    spool: Spool,
+    attachment: Attachment,
+    log: Log,
+    metrics: Metrics,
+    clock: Clock,
+    chosen?: ForeignChoice,
+  ) {
     this.#options = options
+    this.#chosen = chosen
     this.#choice = new RelayChoice(options.receivers.length, options.balance)
     this.#trouble = new RelayTrouble(log, clock)
     this.#spool = spool
@@ -236,6 +261,7 @@ export class ForeignForwardDestination {
     this.#endLink = undefined
     this.#link = undefined
     this.#messages.clear()
+    this.#passed.clear()
     this.#chunk = undefined
     this.#sending = []
     this.#attachment.follower.seek(this.#attachment.acknowledged)
@@ -273,7 +299,7 @@ export class ForeignForwardDestination {
     this.#metrics.add('messagesForwarded', messages)
     this.#choice.succeeded()
     this.#trouble.clear()
-    for (let left = messages; left > 0; ) {
+    for (let left = this.#chosen === undefined ? messages : this.#passed.done(messages); left > 0; ) {
       const oldest = this.#sending[0]
       if (oldest === undefined) throw new Error(`Cannot account for ${left} messages: they were never sent`)
       const done = Math.min(left, oldest.left)
@@ -308,10 +334,16 @@ export class ForeignForwardDestination {
     const link = this.#link
     if (link === undefined) return
     try {
-      while (link.hasRoom) {
+      for (let passed = 0; link.hasRoom; ) {
         if (!this.#messages.next()) {
+          this.#endRecord()
           if (this.#openRecord()) continue
           if (this.#onEnded !== undefined) link.close()
+          break
+        }
+        if (!this.#isChosen()) {
+          if (++passed < PASSED_PER_TURN) continue
+          setImmediate(() => this.#pump())
           break
         }
         link.add(this.#messages.bytes, this.#messages.start, this.#messages.end)
@@ -322,6 +354,27 @@ export class ForeignForwardDestination {
       if (errnoOf(error) === undefined) throw error
       this.#fail(`Cannot read the spool: ${(error as Error).message}`, 'It is tried again by itself')
     }
+  }
+
+  /** Whether the message is sent; what is not is counted here. */
+  #isChosen(): boolean {
+    const chosen = this.#chosen
+    if (chosen === undefined) return true
+    const { bytes, start, end, left } = this.#messages
+    const context = this.#context!
+    context.sequence = context.firstSequence + context.count - 1 - left
+    const isChosen = chosen.selects.selects(bytes, start, end, context)
+    if (isChosen) this.#passed.send()
+    else this.#passed.pass()
+    return isChosen
+  }
+
+  /** What was passed over behind the last one that was sent waits for that, or for nothing. */
+  #endRecord(): void {
+    const last = this.#sending.at(-1)
+    if (this.#chosen === undefined || last === undefined) return
+    last.left -= this.#passed.end(last.left)
+    this.#settle()
   }
 
   /** Goes to the next record that has messages. @returns false when all that is durable was sent */
@@ -339,6 +392,7 @@ export class ForeignForwardDestination {
       const isPartial = this.#partial?.segment === end.segment && this.#partial.offset === start
       const done = isPartial ? Math.min(this.#partial!.messages, head.take) : 0
       const fault = this.#messages.open(this.#chunk.bytes, head, done)
+      this.#context = this.#chosen?.contextOf(this.#chunk.bytes, head, end)
       this.#sending.push({ start, end, take: head.take, left: fault === undefined ? head.take - done : 0 })
       if (fault === undefined && done < head.take) return true
       if (fault !== undefined) {

@@ -1,5 +1,10 @@
 import test from 'ava'
+import { createLog } from '../../../core/base/log.ts'
 import { Tail } from '../../../core/destinations/foreign/tail.ts'
+import { messageSelects } from '../../../core/destinations/selector-selects.ts'
+import { SharedRecords } from '../../../core/destinations/shared-records.ts'
+import type { RecordHead } from '../../../core/spool/batch.ts'
+import type { Position } from '../../../core/spool/position.ts'
 import { writeOctetCounted } from '../../../core/transport/octet-counted.ts'
 import { Chain } from '../../support/chain.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -228,4 +233,35 @@ test('Tail: nothing is done in the first five seconds, then what is a second old
   tail.hand(3, 1)
   tail.settleAll()
   t.is(done, 25)
+})
+
+test('TCP with a choice: across breaks every chosen message arrives, no other, and the cursor passes over what is not sent', async (t) => {
+  const receiver = new OctetReceiver(t)
+  const world = new World(t)
+  let breaks = 3
+  receiver.onMessage = (socket, { messages }) => {
+    if (messages.length < 200 || breaks === 0) return
+    breaks--
+    socket.resetAndDestroy()
+  }
+  for (let batch = 0; batch < 10; batch++) await world.store(messagesOf(1000, batch * 1000), batch % 2 === 1)
+  // Whole records without a chosen message, at the end and within.
+  await world.store(messagesOf(500, 1_000_001).filter((text) => !text.endsWith('7')))
+  const records = new SharedRecords(
+    'loghost',
+    createLog('error', 'text', () => undefined),
+    world.metrics,
+  )
+  const chosen = {
+    selects: messageSelects({ select: '*.notice', when: { message: '/7$/', host: 'web01.example.com' } })!,
+    contextOf: (bytes: Buffer, head: RecordHead, end: Position) => records.contextOf(bytes, head, end),
+  }
+  const destination = world.start(t, 'tcp', { ports: [await receiver.listen()], chosen })
+  const wanted = messagesOf(10_000).filter((text) => text.endsWith('7'))
+  await receiver.has(1000)
+  await destination.stop(AbortSignal.timeout(10_000))
+  t.is(receiver.connections.length, 4)
+  t.deepEqual(receiver.connections.at(-1)!.messages, wanted)
+  t.deepEqual([...new Set(receiver.messages)].sort(), [...wanted].sort())
+  t.is(destination.status()['lag_bytes'], 0)
 })

@@ -8,7 +8,11 @@ import { type Clock, systemClock } from '../../../core/base/clock.ts'
 import { createLog, type LogEvent } from '../../../core/base/log.ts'
 import { Metrics } from '../../../core/base/metrics.ts'
 import { type OpenedSpool, openSpool } from '../../../core/daemon/open-spool.ts'
-import { ForeignForwardDestination, type ForeignForwardOptions } from '../../../core/destinations/foreign/foreign-forward.ts'
+import {
+  type ForeignChoice,
+  ForeignForwardDestination,
+  type ForeignForwardOptions,
+} from '../../../core/destinations/foreign/foreign-forward.ts'
 import type { ForeignProtocol } from '../../../core/destinations/foreign/protocols.ts'
 import type { Attachment } from '../../../core/spool/attachment.ts'
 import { readRecord } from '../../../core/spool/batch.ts'
@@ -52,7 +56,7 @@ export class JumpingClock implements Clock {
   }
 }
 
-type Options = Partial<ForeignForwardOptions> & { readonly ports: readonly number[] }
+type Options = Partial<ForeignForwardOptions> & { readonly ports: readonly number[]; readonly chosen?: ForeignChoice }
 
 export class World {
   readonly clock = new JumpingClock()
@@ -94,7 +98,7 @@ export class World {
     await this.#opened.spool.commit()
   }
 
-  start(t: ExecutionContext, protocol: ForeignProtocol, { ports, ...options }: Options): ForeignForwardDestination {
+  start(t: ExecutionContext, protocol: ForeignProtocol, { ports, chosen, ...options }: Options): ForeignForwardDestination {
     const destination = new ForeignForwardDestination(
       {
         protocol,
@@ -111,6 +115,7 @@ export class World {
       this.#log,
       this.metrics,
       this.clock,
+      chosen,
     )
     t.teardown(async () => {
       if (destination.status()['state'] !== 'stopped') await destination.stop(AbortSignal.abort())

@@ -4,7 +4,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import type { ExecutionContext } from 'ava'
-import { systemClock } from '../../../core/base/clock.ts'
+import { type Clock, systemClock } from '../../../core/base/clock.ts'
 import { createLog, type LogEvent } from '../../../core/base/log.ts'
 import { Metrics } from '../../../core/base/metrics.ts'
 import { type OpenedSpool, openSpool } from '../../../core/daemon/open-spool.ts'
@@ -40,8 +40,11 @@ export class OutletWorld {
   records!: SharedRecords
   #attachments = new Map<string, ReturnType<OpenedSpool['spool']['attach']>>()
 
+  readonly clock: Clock
+
   /** @param names of the cursors, attached before anything is stored */
-  constructor(t: ExecutionContext, names: readonly string[] = ['test']) {
+  constructor(t: ExecutionContext, names: readonly string[] = ['test'], clock = systemClock) {
+    this.clock = clock
     this.directory = temporaryDirectory(t)
     this.names = names
     this.log.onEvent((event) => this.events.push(event))
@@ -61,7 +64,7 @@ export class OutletWorld {
 
   open(): void {
     this.#isOpen = true
-    this.opened = openSpool({ directory: path.join(this.directory, 'spool'), limitBytes: 1 << 30 }, this.log, this.metrics, systemClock)
+    this.opened = openSpool({ directory: path.join(this.directory, 'spool'), limitBytes: 1 << 30 }, this.log, this.metrics, this.clock)
     this.records = new SharedRecords('loghost', this.log, this.metrics)
     this.#attachments = new Map(this.names.map((name) => [name, this.opened.spool.attach(name, true)]))
   }
@@ -75,7 +78,7 @@ export class OutletWorld {
       count: messages.length,
       plainBytes: plain.length,
       codec: isCompressed ? 1 : 0,
-      receivedUs: systemClock.wallUs(),
+      receivedUs: this.clock.wallUs(),
     })
     await this.opened.spool.commit()
   }

@@ -117,7 +117,7 @@ for (const [destination, problem] of [
   ['{ files: /l, file_mode: "1777" }', /not three octal digits/],
   [
     '{ files: /l, forward: [ "central:6514" ] }',
-    /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode, owner, group, create_dirs, fsync, select, format, zone, rotate$/,
+    /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode, owner, group, create_dirs, fsync, select, when, format, zone, limit, rotate, expire, latest$/,
   ],
   ['{ file: /l }', /destinations\[0\].file: found an unknown key \(did you mean "files"\?\), allowed files,/],
   [
@@ -239,6 +239,11 @@ for (const [destination, problem] of [
   ['{ forward: [ "c:1" ], framing: lines }', /framing: found "lines" \(loghop has frames of its own; leave it out\)/],
   ['{ forward: [ "c:1" ], protocol: relp, framing: octet-counted }', /framing: found "octet-counted" \(relp has frames of its own/],
   ['{ forward: [ "[::1]:514" ], protocol: udp, framing: lines }', /framing: found "lines" \(udp has frames of its own/],
+  [
+    '{ forward: [ "c:514" ], select: "*.err" }',
+    /select: found .* \(loghop carries whole batches; choose at the relay that receives them\)/,
+  ],
+  ['{ forward: [ "c:514" ], protocol: relp, when: { level: loud } }', /when.level: found "loud" \(unknown level loud/],
   ['{ forward: [ "c:514" ], plaintext: accepted }', /plaintext: found "accepted" \(loghop always has TLS; leave it out\)/],
   [
     `{ forward: [ { address: "127.0.0.1:1", pin: "${PIN}" } ], protocol: tcp }`,
