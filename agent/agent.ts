@@ -4,7 +4,8 @@ import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
-import { serveStatus } from '../core/daemon/status-socket.ts'
+import { statusSentence } from '../core/daemon/status-sentence.ts'
+import { type StatusDocument, serveStatus } from '../core/daemon/status-socket.ts'
 import { ForwardDestination } from '../core/destinations/forward.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
@@ -23,7 +24,12 @@ export function hostnameOf(options: AgentOptions): string {
  * Starts the agent: spool, way to the relay, then the sources, so that nothing is taken in before there is a place for it.
  * @throws {LoghopError} what cannot be opened; all that was opened before is closed again
  */
-export async function startAgent(options: AgentOptions, log: Log, onFailure: (error: Error) => void): Promise<Running> {
+export async function startAgent(
+  options: AgentOptions,
+  log: Log,
+  onFailure: (error: Error) => void,
+  progress?: (what: string) => void,
+): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
   const keeping = {
@@ -45,7 +51,8 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
     clock,
   )
   const { name } = keeper.identity
-  const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
+  const place = { directory: options.spool.directory, limitBytes: options.spool.limit }
+  const { spool, health, close } = openSpool(place, log, metrics, clock, progress)
   const loss = new Loss(name, log, clock)
   const uplink = new ForwardDestination(
     {
@@ -69,22 +76,23 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
   const world = { spoolDirectory: options.spool.directory, spool, intake, receiver, hostname, loss, metrics, log, clock, onFailure }
   const sources = new Sources(options.sources, world)
   const startedMs = clock.monotonicMs()
+  const status = (): StatusDocument => ({
+    program: 'agent',
+    name,
+    pid: process.pid,
+    uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+    ...keeper.status(),
+    problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
+    sources: sources.names,
+    spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
+    destinations: [uplink.status()],
+    loss: loss.totals(),
+    metrics: metrics.snapshot(),
+  })
   let stopStatus: () => void
   try {
     await sources.start()
-    stopStatus = await serveStatus(options.spool.directory, () => ({
-      program: 'agent',
-      name,
-      pid: process.pid,
-      uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-      ...keeper.status(),
-      problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-      sources: sources.names,
-      spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
-      destinations: [uplink.status()],
-      loss: loss.totals(),
-      metrics: metrics.snapshot(),
-    }))
+    stopStatus = await serveStatus(options.spool.directory, status)
   } catch (error) {
     await sources.stop()
     loss.stop()
@@ -95,6 +103,8 @@ export async function startAgent(options: AgentOptions, log: Log, onFailure: (er
   keeper.start()
   log.info('started', `Agent ${name} takes messages from ${sources.names.join(', ')}`, { pid: process.pid })
   return {
+    describe: () => statusSentence(status(), health.isFull),
+    healthy: () => health.check(),
     reload: () => keeper.reload(),
     stop: async (deadline) => {
       keeper.stop()

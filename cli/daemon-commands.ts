@@ -21,7 +21,7 @@ export interface Daemon<Options extends DaemonConfiguration> {
   readonly name: 'agent' | 'relay'
   readonly description: string
   readonly schema: z.ZodType<Options>
-  start(options: Options, log: Log, onFailure: (error: Error) => void): Promise<Running>
+  start(options: Options, log: Log, onFailure: (error: Error) => void, progress: (what: string) => void): Promise<Running>
   check(options: Options): Promise<Verdict[]>
 }
 
@@ -47,7 +47,7 @@ export function registerDaemon<Options extends DaemonConfiguration>(program: Com
       process.stderr.on('error', () => undefined)
       process.on('uncaughtException', onFailure)
       process.on('unhandledRejection', (reason) => onFailure(reason instanceof Error ? reason : new Error(String(reason))))
-      await untilStopped(() => daemon.start(options, log, onFailure), options.stop_timeout, log)
+      await untilStopped((progress) => daemon.start(options, log, onFailure, progress), options.stop_timeout, log)
     })
 
   command

@@ -7,7 +7,8 @@ import type { Running } from '../core/daemon/lifecycle.ts'
 import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
-import { serveStatus } from '../core/daemon/status-socket.ts'
+import { statusSentence } from '../core/daemon/status-sentence.ts'
+import { type StatusDocument, serveStatus } from '../core/daemon/status-socket.ts'
 import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
 import { Intake } from '../core/pipeline/intake.ts'
@@ -40,7 +41,12 @@ async function listenOn(address: Address, listen: () => Promise<number>): Promis
  * Starts the relay: spool, destinations, then the listeners.
  * @throws {LoghopError} what cannot be opened; all that was opened before is closed again
  */
-export async function startRelay(options: RelayOptions, log: Log): Promise<Running> {
+export async function startRelay(
+  options: RelayOptions,
+  log: Log,
+  _onFailure?: (error: Error) => void,
+  progress?: (what: string) => void,
+): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
   const keeper = new IdentityKeeper(
@@ -67,7 +73,8 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     clock,
   )
   const { name } = keeper.identity
-  const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
+  const place = { directory: options.spool.directory, limitBytes: options.spool.limit }
+  const { spool, health, close } = openSpool(place, log, metrics, clock, progress)
   const limit = openFilesLimit()
   const files = options.destinations.filter((destination) => 'files' in destination).length
   const records = new SharedRecords(name, log, metrics)
@@ -143,40 +150,41 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     for (const destination of destinations) destination.close()
     door.destroy()
   }
-  let bound: string[]
+  let bound: string[] = []
   const passed: string[] = []
+  const status = (): StatusDocument => ({
+    program: 'relay',
+    name: keeper.identity.name,
+    pid: process.pid,
+    uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+    ...keeper.status(),
+    problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
+    listeners: bound,
+    passthrough: passed,
+    paused: isPaused,
+    spool: {
+      directory: options.spool.directory,
+      used_bytes: spool.usedBytes,
+      limit_bytes: spool.limitBytes,
+      streams: spool.streamsCount,
+    },
+    destinations: destinations.map((destination) => destination.status()),
+    peers: door.peers.slice(0, 1000).map((peer) => ({
+      name: peer.name,
+      address: peer.address,
+      speaks: peer.session.spoken,
+      messages: peer.messages,
+      since: new Date(peer.connectedUs / 1000).toISOString(),
+    })),
+    refused: refusals.last,
+    loss: loss.totals(),
+    metrics: metrics.snapshot(),
+  })
   let stopStatus: () => void
   try {
     bound = await door.open()
     for (const { listen, passthrough } of passthroughs) passed.push(await listenOn(listen, () => passthrough.listen(listen)))
-    stopStatus = await serveStatus(options.spool.directory, () => ({
-      program: 'relay',
-      name: keeper.identity.name,
-      pid: process.pid,
-      uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-      ...keeper.status(),
-      problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-      listeners: bound,
-      passthrough: passed,
-      paused: isPaused,
-      spool: {
-        directory: options.spool.directory,
-        used_bytes: spool.usedBytes,
-        limit_bytes: spool.limitBytes,
-        streams: spool.streamsCount,
-      },
-      destinations: destinations.map((destination) => destination.status()),
-      peers: door.peers.slice(0, 1000).map((peer) => ({
-        name: peer.name,
-        address: peer.address,
-        speaks: peer.session.spoken,
-        messages: peer.messages,
-        since: new Date(peer.connectedUs / 1000).toISOString(),
-      })),
-      refused: refusals.last,
-      loss: loss.totals(),
-      metrics: metrics.snapshot(),
-    }))
+    stopStatus = await serveStatus(options.spool.directory, status)
   } catch (error) {
     await stopAll(AbortSignal.abort())
     throw error
@@ -188,6 +196,8 @@ export async function startRelay(options: RelayOptions, log: Log): Promise<Runni
     passthrough: passed.length > 0 ? passed.join(',') : undefined,
   })
   return {
+    describe: () => statusSentence(status(), health.isFull),
+    healthy: () => health.check(),
     reload: () => {
       keeper.reload()
       for (const destination of destinations) destination.reopen?.()

@@ -20,6 +20,8 @@ const MSG_DONTWAIT = IS_LINUX ? 0x40 : 0x80
 const MSG_NOSIGNAL = IS_LINUX ? 0x4000 : 0x20000
 const AF_UNIX = 1
 
+const POLLIN = 1
+
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
 
@@ -86,6 +88,17 @@ export function connectUnix(path: string, type: number): number {
 /** Sends a datagram on a connected socket. @returns undefined, or the errno; EAGAIN and ENOBUFS: later */
 export function sendOn(fd: number, bytes: Uint8Array): string | undefined {
   return (libc.send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL) as number) >= 0 ? undefined : lastErrno()
+}
+
+/** Blocks the thread until one of the two can be read, or its other end is gone; or a signal came. */
+export function waitReadable(first: number, second: number): void {
+  // struct pollfd: int fd; short events; short revents.
+  const descriptors = Buffer.alloc(16)
+  descriptors.writeInt32LE(first, 0)
+  descriptors.writeInt16LE(POLLIN, 4)
+  descriptors.writeInt32LE(second, 8)
+  descriptors.writeInt16LE(POLLIN, 12)
+  libc.poll(descriptors, 2, -1)
 }
 
 export function closeDescriptor(fd: number): void {
