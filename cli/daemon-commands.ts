@@ -54,8 +54,14 @@ export function registerDaemon<Options extends DaemonConfiguration>(program: Com
     .command('check')
     .description('read the configuration, open what run would open, and give a verdict')
     .option('-c, --config <file>', 'configuration', file)
-    .action(async (flags: { config: string }) => {
-      const verdicts = await daemon.check(loadConfiguration(flags.config, daemon.schema))
+    .option('--only-configuration', 'read the configuration and open nothing: for a daemon that is running')
+    .action(async (flags: { config: string; onlyConfiguration?: boolean }) => {
+      const options = loadConfiguration(flags.config, daemon.schema)
+      if (flags.onlyConfiguration === true) {
+        process.stdout.write(`good  configuration: ${flags.config}\n`)
+        return
+      }
+      const verdicts = await daemon.check(options)
       const isGood = verdicts.every((verdict) => verdict.isGood)
       process.stdout.write(
         `${[`good  configuration: ${flags.config}`, ...verdictLines(verdicts), isGood ? 'ready to run' : 'not ready: mend what is marked BAD'].join('\n')}\n`,
