@@ -1,4 +1,5 @@
-// npm run package [-- --arch amd64] [--out DIR] [--version VERSION]: a .deb and a tar.gz for each processor, the same bytes for the same sources.
+// npm run package [-- --arch amd64] [--out DIR] [--version VERSION] [--quick]: a .deb and a tar.gz for each processor, the same bytes for the same sources.
+// --quick, for tests: the .deb alone, hardly compressed.
 
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -19,7 +20,7 @@ const { values } = parseArgs({
     arch: { type: 'string', multiple: true },
     out: { type: 'string', default: path.join(ROOT, 'dist') },
     version: { type: 'string' },
-    fast: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
   },
 })
 
@@ -60,8 +61,8 @@ for (const architecture of (values.arch ?? Object.keys(ARCHITECTURES)) as Archit
   fillTree(tree, build)
   tree.settle(build.epoch)
   process.stdout.write(`${architecture}: ${tree.files().length} files, ${(tree.bytes / MIB).toFixed(1)} MiB installed\n`)
-  if (ARCHITECTURES[architecture] === process.arch)
+  if (!values.quick && ARCHITECTURES[architecture] === process.arch)
     process.stdout.write(`start of the agent to READY: ${(await measureStart(tree)).map((ms) => ms.toFixed(0)).join(', ')} ms\n`)
-  if (!values.fast) show(packTar(tree, build, out))
-  show(packDebian(tree, build, out))
+  if (!values.quick) show(packTar(tree, build, out))
+  show(packDebian(tree, build, out, values.quick ? ['-Zgzip', '-z1'] : ['-Zxz']))
 }

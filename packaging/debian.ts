@@ -11,8 +11,8 @@ const CONFFILES = ['/etc/default/loghop-pki', '/etc/logrotate.d/loghop-relay']
 const SCRIPTS = ['postinst', 'prerm', 'postrm']
 const MAINTAINER = 'The Loghop authors <loghop@example.com>'
 
-/** Adds what Debian alone wants and packs the tree. @returns the file */
-export function packDebian(tree: Tree, build: Build, out: string): string {
+/** Adds what Debian alone wants and packs the tree. @param compression as dpkg-deb takes it @returns the file */
+export function packDebian(tree: Tree, build: Build, out: string, compression: readonly string[]): string {
   const { root, architecture, version, epoch } = build
   const source = (name: string): string => fs.readFileSync(path.join(root, 'packaging/debian', name), 'utf8')
   tree.put('usr/share/doc/loghop/changelog.gz', compressed(changelog(version, epoch)))
@@ -34,7 +34,7 @@ export function packDebian(tree: Tree, build: Build, out: string): string {
   tree.settle(epoch)
   const file = path.join(out, `loghop_${version}_${architecture}.deb`)
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(epoch) }
-  execFileSync('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', tree.root, file], { env, stdio: 'pipe' })
+  execFileSync('dpkg-deb', ['--root-owner-group', ...compression, '--build', tree.root, file], { env, stdio: 'pipe' })
   return file
 }
 

@@ -39,7 +39,7 @@ async function oneStart(directory: string, command: readonly string[]): Promise<
   const fd = bindDatagramSocket(notify, 0o600)
   const env = { ...process.env, NOTIFY_SOCKET: notify, CACHE_DIRECTORY: path.join(directory, 'cache') }
   const beginMs = performance.now()
-  const child = spawn(command[0]!, command.slice(1), { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(command[0]!, command.slice(1), { env, stdio: ['ignore', 'ignore', 'ignore'] })
   const ended = new Promise((resolve) => child.once('exit', resolve))
   try {
     const bytes = Buffer.alloc(DATAGRAM_LIMIT_BYTES)
