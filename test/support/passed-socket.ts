@@ -10,8 +10,13 @@ export interface WithSocket {
 
 /** Runs the program with a socket passed to it as systemd does, under the name `passed`. */
 export function runWithSocket(t: ExecutionContext, fd: number, ...args: readonly string[]): WithSocket {
-  const command = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=passed exec "$0" "$@"'
-  const child = spawn('sh', ['-c', command, process.execPath, ENTRY, ...args], { stdio: ['ignore', 'ignore', 'pipe', fd] })
+  return commandWithSocket(t, fd, process.execPath, ENTRY, ...args)
+}
+
+/** The same with any command that ends as the program. */
+export function commandWithSocket(t: ExecutionContext, fd: number, ...command: readonly string[]): WithSocket {
+  const passing = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=passed exec "$0" "$@"'
+  const child = spawn('sh', ['-c', passing, ...command], { stdio: ['ignore', 'ignore', 'pipe', fd] })
   const running = { said: '', ended: watched(t, child), signal: (signal: NodeJS.Signals) => void child.kill(signal) }
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     running.said += text
