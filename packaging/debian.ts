@@ -44,7 +44,7 @@ Version: ${version}
 Architecture: ${architecture}
 Maintainer: ${MAINTAINER}
 Installed-Size: ${installedKib}
-Depends: libc6 (>= 2.28), libstdc++6 (>= 9), passwd
+Depends: libc6 (>= 2.28), libstdc++6 (>= 9), libgcc-s1, libatomic1, passwd
 Recommends: systemd, logrotate
 Section: admin
 Priority: optional

@@ -9,6 +9,12 @@ function roff(text: string): string {
     .replace(/^([.'])/gm, '\\&$1')
 }
 
+/** A description as a sentence. */
+function sentence(command: Command): string {
+  const text = command.description()
+  return roff(`${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`)
+}
+
 function isShown(command: Command): boolean {
   return command.name() !== 'help'
 }
@@ -42,7 +48,7 @@ function sectionOf(command: Command): string[] {
   const more = afterHelp(command)
   return [
     `.SS "${roff(`${path(command)} ${command.usage()}`)}"`,
-    roff(`${command.description()}.`),
+    sentence(command),
     ...command.registeredArguments.flatMap((argument) => ['.TP', `.I ${roff(argument.name())}`, roff(argument.description || 'see above')]),
     ...optionsOf(command),
     ...(more === '' ? [] : ['.PP', '.nf', roff(more), '.fi']),
@@ -87,15 +93,11 @@ export function manualPages(program: Command, date: string): Map<string, string>
       '.SH SYNOPSIS',
       `.B loghop\n${roff(program.usage())}`,
       '.SH DESCRIPTION',
-      roff(program.description()),
+      sentence(program),
       '.SH COMMANDS',
       ...commands.flatMap((command) =>
         command.commands.length > 0
-          ? [
-              `.SS "${roff(`loghop ${command.name()}`)}"`,
-              roff(`${command.description()}.`),
-              `See\n.BR ${roff(`loghop-${command.name()}`)} (1).`,
-            ]
+          ? [`.SS "${roff(`loghop ${command.name()}`)}"`, sentence(command), `See\n.BR ${roff(`loghop-${command.name()}`)} (1).`]
           : sectionOf(command),
       ),
       ...files,
@@ -110,7 +112,7 @@ export function manualPages(program: Command, date: string): Map<string, string>
       '.SH SYNOPSIS',
       `.B loghop ${command.name()}\n.I command\n[options]`,
       '.SH DESCRIPTION',
-      roff(`${command.description()}.`),
+      sentence(command),
       '.SH COMMANDS',
     ]
     pages.set(

@@ -72,7 +72,7 @@ class Debian {
     }
     const root = path.join(temporaryDirectory(t), 'debian')
     const prepared = process.env['LOGHOP_CHROOT']
-    const command = prepared === undefined ? ['debootstrap', '--variant=minbase', SUITE, root, MIRROR] : ['cp', '-a', prepared, root]
+    const command = prepared === undefined ? ['debootstrap', '--variant=minbase', '--include=libatomic1', SUITE, root, MIRROR] : ['cp', '-a', prepared, root]
     const { status, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8' })
     if (status === 0) return new Debian(root)
     t.log(`not run: ${command.join(' ')}: ${`${stdout}${stderr}`.trim().split('\n').at(-1)}`)

@@ -59,6 +59,23 @@ test('every relaxation of a sandbox has its reason beside it', (t) => {
   }
 })
 
+const FILTER = fileURLToPath(new URL('../support/with-unit-filter.py', import.meta.url))
+
+/** Debian's own interpreter, which has Debian's modules. */
+function underFilter(unit: string, ...command: readonly string[]): { status: number | null; printed: string } {
+  const { status, stdout, stderr } = spawnSync('/usr/bin/python3', [FILTER, path.join(FOLDER, unit), ...command], { encoding: 'utf8' })
+  return { status, printed: `${stdout}${stderr}` }
+}
+
+for (const unit of Object.keys(EXPOSURE_MAX)) {
+  test.serial(`authority, relay and agent work with the system calls that ${unit} leaves them`, (t) => {
+    const { status, printed } = underFilter(unit, process.execPath, ENTRY, 'demo', '--once')
+    t.is(status, 0, printed)
+    t.regex(printed, /hello from the demo/)
+    t.regex(underFilter(unit, 'chroot', '/', 'true').printed, /Operation not permitted/)
+  })
+}
+
 test.serial('the agent, started by the first message to a socket of systemd, brings that message too', async (t) => {
   const chain = await Chain.make(t)
   await chain.startRelay()
