@@ -9,7 +9,7 @@ const EXIT_USAGE = 64
 /** Every subcommand inherits exitOverride only when it is made through `command()`, which all of them are. */
 async function main(): Promise<number | undefined> {
   try {
-    await makeProgram().parseAsync()
+    await (await makeProgram(process.argv[2])).parseAsync()
     return undefined
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE

@@ -58,7 +58,7 @@ for (const architecture of (values.arch ?? Object.keys(ARCHITECTURES)) as Archit
     throw new Error(`Cannot package for ${architecture}: known are ${Object.keys(ARCHITECTURES).join(' and ')}`)
   const build: Build = { root: ROOT, cache, architecture, version: values.version ?? version, epoch: sourceEpoch() }
   const tree = new Tree(path.join(out, `tree-${architecture}`))
-  fillTree(tree, build)
+  await fillTree(tree, build)
   tree.settle(build.epoch)
   process.stdout.write(`${architecture}: ${tree.files().length} files, ${(tree.bytes / MIB).toFixed(1)} MiB installed\n`)
   if (!values.quick && ARCHITECTURES[architecture] === process.arch)

@@ -26,7 +26,7 @@ export interface Build {
   readonly epoch: number
 }
 
-export function fillTree(tree: Tree, { root, cache, architecture, epoch }: Build): void {
+export async function fillTree(tree: Tree, { root, cache, architecture, epoch }: Build): Promise<void> {
   const text = (file: string): string => fs.readFileSync(path.join(root, file), 'utf8')
   addApplication(tree, root, cache, architecture)
   stripSymbols(tree.place(`${HOME}/node`), architecture)
@@ -40,9 +40,10 @@ export function fillTree(tree: Tree, { root, cache, architecture, epoch }: Build
   tree.put('usr/lib/sysusers.d/loghop.conf', text('packaging/debian/sysusers.conf'))
   tree.put('etc/default/loghop-pki', text('packaging/debian/loghop-pki.default'))
   tree.put('etc/logrotate.d/loghop-relay', text('packaging/debian/loghop-relay.logrotate'))
+  const program = await makeProgram()
   const date = new Date(epoch * 1000).toISOString().slice(0, 10)
-  for (const [name, page] of manualPages(makeProgram(), date)) tree.put(`${MANUAL_PAGES}/${name}.gz`, compressed(page))
-  tree.put('usr/share/bash-completion/completions/loghop', bashCompletion(makeProgram()))
+  for (const [name, page] of manualPages(program, date)) tree.put(`${MANUAL_PAGES}/${name}.gz`, compressed(page))
+  tree.put('usr/share/bash-completion/completions/loghop', bashCompletion(program))
   for (const name of fs.readdirSync(path.join(root, 'docs')).filter((file) => file.endsWith('.md')))
     tree.put(`${DOC}/${name}.gz`, compressed(text(`docs/${name}`)))
   tree.put(`${DOC}/README.md.gz`, compressed(text('README.md')))
