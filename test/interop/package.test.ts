@@ -3,6 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
+import * as os from 'node:os'
 import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -19,7 +20,10 @@ const SUITE = process.env['LOGHOP_DEBIAN_SUITE'] ?? 'stable'
 const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch
 const MINUTE_MS = 60_000
 
-/** Directory of the two versions. @returns where the package is */
+const KEPT = fs.mkdtempSync(path.join(os.tmpdir(), 'loghop-package-'))
+process.once('exit', () => fs.rmSync(KEPT, { recursive: true, force: true }))
+
+/** Builds that version of the package. @returns where it is */
 function build(t: ExecutionContext, version: string): string {
   const out = temporaryDirectory(t)
   const env = { ...process.env, SOURCE_DATE_EPOCH: '1764000000' }
@@ -32,13 +36,16 @@ function digest(file: string): string {
   return createHash('sha256').update(fs.readFileSync(file)).digest('hex')
 }
 
-let first = ''
+/** The same for every test. */
+function kept(t: ExecutionContext, version: string): string {
+  const file = path.join(KEPT, `loghop_${version}_${ARCHITECTURE}.deb`)
+  if (!fs.existsSync(file)) fs.copyFileSync(build(t, version), file)
+  return file
+}
 
 test.serial('the same sources make the same package, and lintian finds no error in it', (t) => {
   t.timeout(15 * MINUTE_MS)
-  first = path.join(fs.mkdtempSync(path.join(path.dirname(temporaryDirectory(t)), 'loghop-deb-')), `loghop_0.1.0_${ARCHITECTURE}.deb`)
-  fs.copyFileSync(build(t, '0.1.0'), first)
-  process.once('exit', () => fs.rmSync(path.dirname(first), { recursive: true, force: true }))
+  const first = kept(t, '0.1.0')
   t.is(digest(build(t, '0.1.0')), digest(first))
   const { stdout } = spawnSync('lintian', ['--fail-on=none', first], { encoding: 'utf8' })
   t.log(stdout.trim() || 'lintian: nothing')
@@ -72,9 +79,24 @@ class Debian {
     }
     const root = path.join(temporaryDirectory(t), 'debian')
     const prepared = process.env['LOGHOP_CHROOT']
-    const command = prepared === undefined ? ['debootstrap', '--variant=minbase', '--include=libatomic1', SUITE, root, MIRROR] : ['cp', '-a', prepared, root]
+    const command =
+      prepared === undefined
+        ? ['debootstrap', '--variant=minbase', '--include=libatomic1', SUITE, root, MIRROR]
+        : ['cp', '-a', prepared, root]
     const { status, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8' })
-    if (status === 0) return new Debian(root)
+    if (status === 0) {
+      // The smallest of Debians has none.
+      fs.writeFileSync(path.join(root, 'etc/hosts'), '127.0.0.1 localhost\n')
+      const proc = path.join(root, 'proc')
+      const mounted = spawnSync('mount', ['-t', 'proc', 'proc', proc], { encoding: 'utf8' })
+      if (mounted.status !== 0) {
+        t.log(`not run: mount: ${mounted.stderr.trim()}`)
+        return undefined
+      }
+      // Before the directory is removed: teardowns run from the last to the first.
+      t.teardown(() => execFileSync('umount', ['--lazy', proc]))
+      return new Debian(root)
+    }
     t.log(`not run: ${command.join(' ')}: ${`${stdout}${stderr}`.trim().split('\n').at(-1)}`)
     return undefined
   }
@@ -121,7 +143,7 @@ test.serial('installs, runs, is upgraded without losing a message, is removed an
     t.pass()
     return
   }
-  debian.install(t, first)
+  debian.install(t, kept(t, '0.1.0'))
   t.is(debian.run('loghop', '--version').printed, '0.1.0\n')
   t.is(debian.owner('/var/lib/loghop'), 'loghop:loghop 700')
   t.is(debian.owner('/var/lib/loghop/identity'), 'loghop:loghop 700')
@@ -148,7 +170,7 @@ test.serial('installs, runs, is upgraded without losing a message, is removed an
   }
   let agent = await startAgent(t, debian, socket)
   send()
-  const second = build(t, '0.1.1')
+  const second = kept(t, '0.1.1')
   send()
   debian.install(t, second)
   send()
