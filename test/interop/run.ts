@@ -54,7 +54,7 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
   'systemd.test.ts': [
     { program: 'systemd-analyze', package: 'systemd' },
     { program: 'systemd-socket-activate', package: 'systemd' },
-    { program: 'python3', package: 'python3-seccomp', file: '/usr/lib/python3/dist-packages/seccomp.cpython-311-x86_64-linux-gnu.so' },
+    { program: 'python3', package: 'python3-seccomp', file: '/usr/share/doc/python3-seccomp' },
   ],
   'package.test.ts': [
     { program: 'dpkg-deb', package: 'dpkg' },
