@@ -65,4 +65,5 @@ for (const architecture of (values.arch ?? Object.keys(ARCHITECTURES)) as Archit
     process.stdout.write(`start of the agent to READY: ${(await measureStart(tree)).map((ms) => ms.toFixed(0)).join(', ')} ms\n`)
   if (!values.quick) show(packTar(tree, build, out))
   show(packDebian(tree, build, out, values.quick ? ['-Zgzip', '-z1'] : ['-Zxz']))
+  fs.rmSync(tree.root, { recursive: true, force: true })
 }
