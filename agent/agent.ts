@@ -5,7 +5,8 @@ import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { differences, Reload } from '../core/daemon/reload.ts'
-import { serveStatus } from '../core/daemon/status-socket.ts'
+import { statusSentence } from '../core/daemon/status-sentence.ts'
+import { type StatusDocument, serveStatus } from '../core/daemon/status-socket.ts'
 import { DestinationSet, replacedText } from '../core/destinations/destination-set.ts'
 import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
@@ -35,6 +36,7 @@ export async function startAgent(
   log: Log,
   onFailure: (error: Error) => void,
   read: () => AgentOptions,
+  progress?: (what: string) => void,
 ): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
@@ -59,7 +61,8 @@ export async function startAgent(
     clock,
   )
   const { name } = keeper.identity
-  const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
+  const place = { directory: options.spool.directory, limitBytes: options.spool.limit }
+  const { spool, health, close } = openSpool(place, log, metrics, clock, progress)
   const loss = new Loss(name, log, clock)
   const delivery = {
     spool,
@@ -92,26 +95,23 @@ export async function startAgent(
     log,
   )
   const startedMs = clock.monotonicMs()
+  const status = (): StatusDocument => ({
+    program: 'agent',
+    name,
+    pid: process.pid,
+    uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+    ...keeper.status(),
+    problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
+    sources: sources.names,
+    spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
+    destinations: destinations.all.map((destination) => destination.status()),
+    loss: loss.totals(),
+    metrics: metrics.snapshot(),
+  })
   let stopStatus: () => void
   try {
     await sources.start()
-    stopStatus = await serveStatus(
-      options.spool.directory,
-      () => ({
-        program: 'agent',
-        name,
-        pid: process.pid,
-        uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-        ...keeper.status(),
-        problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-        sources: sources.names,
-        spool: { directory: options.spool.directory, used_bytes: spool.usedBytes, limit_bytes: spool.limitBytes },
-        destinations: destinations.all.map((destination) => destination.status()),
-        loss: loss.totals(),
-        metrics: metrics.snapshot(),
-      }),
-      () => reload.request(),
-    )
+    stopStatus = await serveStatus(options.spool.directory, status, () => reload.request())
   } catch (error) {
     await sources.stop()
     loss.stop()
@@ -125,10 +125,12 @@ export async function startAgent(
   keeper.start()
   log.info('started', `Agent ${name} takes messages from ${sources.names.join(', ')}`, { pid: process.pid })
   return {
-    reload: () => {
+    describe: () => statusSentence(status(), health.isFull),
+    healthy: () => health.check(),
+    reload: async () => {
       keeper.reload()
       for (const destination of destinations.all) destination.reopen?.()
-      reload.request().catch(onFailure)
+      await reload.request()
     },
     reopen: () => {
       for (const destination of destinations.all) destination.reopen?.()

@@ -13,6 +13,7 @@ import { JournalSource } from '../core/pipeline/journal/journal-source.ts'
 import { KlogSource } from '../core/pipeline/kernel/klog-source.ts'
 import { KmsgSource } from '../core/pipeline/kernel/kmsg-source.ts'
 import type { Loss } from '../core/pipeline/loss.ts'
+import { PassedDatagrams } from '../core/pipeline/passed-datagrams.ts'
 import { PipeSource } from '../core/pipeline/pipe-source.ts'
 import { Positions } from '../core/pipeline/positions.ts'
 import { StdinSource } from '../core/pipeline/stdin-source.ts'
@@ -39,10 +40,12 @@ export interface SourcesWorld {
   onFailure(error: Error): void
 }
 
+const DEV_LOG = '/dev/log'
+
 /** The sources of an agent that names none. */
-export function defaultSources(): SourceOption[] {
-  if (isJournalAtDevLog()) return ['journal', 'internal']
-  const socket: SourceOption = { unix: '/dev/log', limit: LIMIT_BYTES, mode: 0o666 }
+export function defaultSources(passed?: PassedDatagrams): SourceOption[] {
+  if (isJournalAtDevLog(DEV_LOG) && passed?.has(DEV_LOG) !== true) return ['journal', 'internal']
+  const socket: SourceOption = { unix: DEV_LOG, limit: LIMIT_BYTES, mode: 0o666 }
   return isReadable(KERNEL_LOG) ? [socket, 'kernel', 'internal'] : [socket, 'internal']
 }
 
@@ -56,12 +59,14 @@ function isReadable(file: string): boolean {
 }
 
 /** What of the sources would bring messages twice here; undefined when nothing would. */
-export function doubleFeedOf(options: readonly SourceOption[]): ReturnType<typeof doubleFeed> {
+export function doubleFeedOf(options: readonly SourceOption[], passed?: PassedDatagrams): ReturnType<typeof doubleFeed> {
+  const sockets = options.flatMap((source) => {
+    if (typeof source === 'string') return []
+    return 'unix' in source ? [source.unix] : 'unix-stream' in source ? [source['unix-stream']] : []
+  })
   return doubleFeed({
-    sockets: options.flatMap((source) => {
-      if (typeof source === 'string') return []
-      return 'unix' in source ? [source.unix] : 'unix-stream' in source ? [source['unix-stream']] : []
-    }),
+    sockets,
+    passed: sockets.filter((socket) => passed?.has(socket)),
     hasJournal: options.some((source) => isSystemJournal(source) && isMainNamespace(source)),
   })
 }
@@ -76,10 +81,11 @@ export class Sources {
   readonly #world: SourcesWorld
   readonly #options: readonly SourceOption[]
   readonly #sources: Source[] = []
+  readonly #passed = PassedDatagrams.ofProcess()
   #positions: Positions | undefined
 
   constructor(options: readonly SourceOption[] | undefined, world: SourcesWorld) {
-    this.#options = options ?? defaultSources()
+    this.#options = options ?? defaultSources(this.#passed)
     this.#world = world
   }
 
@@ -92,13 +98,18 @@ export class Sources {
    * @throws {LoghopError} what cannot be opened; `stop` closes what was
    */
   async start(): Promise<void> {
-    const twice = doubleFeedOf(this.#options)
+    const twice = doubleFeedOf(this.#options, this.#passed)
     if (twice !== undefined) throw twice
     const { spoolDirectory, spool, intake, log } = this.#world
     // Also where none of today's sources wants them: what they say of unstored messages must not be read once others have their sequences.
     if (this.#options.some(needsPositions) || fs.existsSync(path.join(spoolDirectory, 'positions')))
       this.#positions = new Positions(nodeFiles, spoolDirectory, spool, intake, log)
     for (const source of this.#options) this.#sources.push(await this.#open(source))
+    for (const socket of this.#passed.closeRest())
+      log.warn(
+        'socket-unused',
+        `A socket was passed to the agent that none of its sources reads: ${socket}. Name it in sources, or disable its socket unit`,
+      )
   }
 
   async stop(): Promise<void> {
@@ -127,7 +138,10 @@ export class Sources {
     if ('tcp' in source || 'udp' in source) return this.#openNetwork(source)
     const { mode, limit: limitBytes } = source
     if ('pipe' in source) return new PipeSource({ path: source.pipe, mode, limitBytes, hostname }, receiver, metrics, clock, onFailure)
-    if ('unix' in source) return new UnixDatagramSource({ path: source.unix, mode, limitBytes, hostname }, receiver, metrics, onFailure)
+    if ('unix' in source) {
+      const passedFd = this.#passed.take(source.unix)
+      return new UnixDatagramSource({ path: source.unix, mode, limitBytes, hostname, passedFd }, receiver, metrics, onFailure)
+    }
     const stream = new UnixStreamSource({ path: source['unix-stream'], mode, limitBytes, hostname }, receiver, metrics, clock)
     await stream.start()
     return stream
@@ -135,7 +149,7 @@ export class Sources {
 
   async #openNetwork(source: Extract<SourceOption, { tcp: unknown } | { udp: unknown }>): Promise<Source> {
     const { hostname } = this.#world
-    const world = { ...this.#world, activated: () => [] }
+    const world = { ...this.#world, activated: (name: string) => this.#passed.takeNamed(name) }
     const opened =
       'udp' in source
         ? new UdpSource({ binds: source.udp, limitBytes: source.limit, hostname }, world)

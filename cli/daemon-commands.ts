@@ -22,7 +22,13 @@ export interface Daemon<Options extends DaemonConfiguration> {
   readonly description: string
   readonly schema: z.ZodType<Options>
   /** @param read the configuration again */
-  start(options: Options, log: Log, onFailure: (error: Error) => void, read: () => Options): Promise<Running>
+  start(
+    options: Options,
+    log: Log,
+    onFailure: (error: Error) => void,
+    read: () => Options,
+    progress: (what: string) => void,
+  ): Promise<Running>
   check(options: Options): Promise<Verdict[]>
 }
 
@@ -49,7 +55,7 @@ export function registerDaemon<Options extends DaemonConfiguration>(program: Com
       process.on('uncaughtException', onFailure)
       process.on('unhandledRejection', (reason) => onFailure(reason instanceof Error ? reason : new Error(String(reason))))
       await untilStopped(
-        () => daemon.start(options, log, onFailure, () => loadConfiguration(flags.config, daemon.schema)),
+        (progress) => daemon.start(options, log, onFailure, () => loadConfiguration(flags.config, daemon.schema), progress),
         options.stop_timeout,
         log,
       )
@@ -59,8 +65,14 @@ export function registerDaemon<Options extends DaemonConfiguration>(program: Com
     .command('check')
     .description('read the configuration, open what run would open, and give a verdict')
     .option('-c, --config <file>', 'configuration', file)
-    .action(async (flags: { config: string }) => {
-      const verdicts = await daemon.check(loadConfiguration(flags.config, daemon.schema))
+    .option('--only-configuration', 'read the configuration and open nothing: for a daemon that is running')
+    .action(async (flags: { config: string; onlyConfiguration?: boolean }) => {
+      const options = loadConfiguration(flags.config, daemon.schema)
+      if (flags.onlyConfiguration === true) {
+        process.stdout.write(`good  configuration: ${flags.config}\n`)
+        return
+      }
+      const verdicts = await daemon.check(options)
       const isGood = verdicts.every((verdict) => verdict.isGood)
       process.stdout.write(
         `${[`good  configuration: ${flags.config}`, ...verdictLines(verdicts), isGood ? 'ready to run' : 'not ready: mend what is marked BAD'].join('\n')}\n`,

@@ -1,4 +1,5 @@
 // Prepares the process for the TypeScript behind it; plain JavaScript, loaded only on a Node that is new enough.
+import { existsSync } from 'node:fs'
 import module from 'node:module'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +15,10 @@ const hasPassedSockets = process.env.LISTEN_FDS !== undefined
 if (isDaemon && !hasFlags && !hasPassedSockets && typeof process.execve === 'function') {
   process.execve(process.execPath, [process.execPath, ...DAEMON_FLAGS, ...process.execArgv, ...process.argv.slice(1)])
 } else {
-  // Keeps the compiled form of our sources beside the dependencies, so that starting does not strip types again. Never in a folder that
-  // others may write to, as Node's default in /tmp is.
-  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/loghop', import.meta.url)))
+  // Keeps the compiled form of the program, so that starting does not compile again: in a checkout beside the dependencies, as a service in the folder that
+  // systemd made for it (CacheDirectory=). Never in one that others may write to, as Node's default in /tmp is.
+  const isCheckout = existsSync(new URL('../package-lock.json', import.meta.url))
+  const cache = isCheckout ? fileURLToPath(new URL('../node_modules/.cache/loghop', import.meta.url)) : process.env.CACHE_DIRECTORY
+  if (cache !== undefined) module.enableCompileCache(cache)
   await import('./main.ts')
 }

@@ -129,6 +129,15 @@ export async function startServing(authority: AuthorityService, options: ServeOp
       clearTimeout(timer)
       log.info('stopped', 'Stopped in order', {})
     },
-    reload: again,
+    reload: async () => {
+      again()
+      await underWay
+    },
+    describe: () =>
+      `Serves on ${formatAddress({ host: options.listen.host, port })} as ${names.join(', ')}; certificate until ${certificateEnds(identity)}`,
+    // Upkeep takes the authority's lock and reads its journal every ten seconds; one that does not come back is not healthy.
+    healthy: async () => {
+      await underWay
+    },
   }
 }

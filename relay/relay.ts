@@ -8,7 +8,8 @@ import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { differences, Reload } from '../core/daemon/reload.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
-import { serveStatus } from '../core/daemon/status-socket.ts'
+import { statusSentence } from '../core/daemon/status-sentence.ts'
+import { type StatusDocument, serveStatus } from '../core/daemon/status-socket.ts'
 import { DestinationSet, replacedText } from '../core/destinations/destination-set.ts'
 import { SharedRecords } from '../core/destinations/shared-records.ts'
 import { IdentityKeeper } from '../core/identity/keeper.ts'
@@ -46,8 +47,9 @@ async function listenOn(address: Address, listen: () => Promise<number>): Promis
 export async function startRelay(
   options: RelayOptions,
   log: Log,
-  onFailure: (error: Error) => void,
+  _onFailure: (error: Error) => void,
   read: () => RelayOptions,
+  progress?: (what: string) => void,
 ): Promise<Running> {
   const metrics = new Metrics()
   const clock = systemClock
@@ -75,7 +77,8 @@ export async function startRelay(
     clock,
   )
   const { name } = keeper.identity
-  const { spool, close } = openSpool({ directory: options.spool.directory, limitBytes: options.spool.limit }, log, metrics, clock)
+  const place = { directory: options.spool.directory, limitBytes: options.spool.limit }
+  const { spool, health, close } = openSpool(place, log, metrics, clock, progress)
   const limit = openFilesLimit()
   const delivery = { spool, records: new SharedRecords(name, log, metrics), identity: () => keeper.identity, log, metrics, clock }
   const destinations = new DestinationSet(wantedOf(options, delivery), spool, log)
@@ -158,44 +161,41 @@ export async function startRelay(
     destinations.close()
     door.destroy()
   }
-  let bound: string[]
+  let bound: string[] = []
   const passed: string[] = []
+  const status = (): StatusDocument => ({
+    program: 'relay',
+    name: keeper.identity.name,
+    pid: process.pid,
+    uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
+    ...keeper.status(),
+    problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
+    listeners: bound,
+    passthrough: passed,
+    paused: isPaused,
+    spool: {
+      directory: options.spool.directory,
+      used_bytes: spool.usedBytes,
+      limit_bytes: spool.limitBytes,
+      streams: spool.streamsCount,
+    },
+    destinations: destinations.all.map((destination) => destination.status()),
+    peers: door.peers.slice(0, 1000).map((peer) => ({
+      name: peer.name,
+      address: peer.address,
+      speaks: peer.session.spoken,
+      messages: peer.messages,
+      since: new Date(peer.connectedUs / 1000).toISOString(),
+    })),
+    refused: refusals.last,
+    loss: loss.totals(),
+    metrics: metrics.snapshot(),
+  })
   let stopStatus: () => void
   try {
     bound = await door.open()
     for (const { listen, passthrough } of passthroughs) passed.push(await listenOn(listen, () => passthrough.listen(listen)))
-    stopStatus = await serveStatus(
-      options.spool.directory,
-      () => ({
-        program: 'relay',
-        name: keeper.identity.name,
-        pid: process.pid,
-        uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
-        ...keeper.status(),
-        problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-        listeners: bound,
-        passthrough: passed,
-        paused: isPaused,
-        spool: {
-          directory: options.spool.directory,
-          used_bytes: spool.usedBytes,
-          limit_bytes: spool.limitBytes,
-          streams: spool.streamsCount,
-        },
-        destinations: destinations.all.map((destination) => destination.status()),
-        peers: door.peers.slice(0, 1000).map((peer) => ({
-          name: peer.name,
-          address: peer.address,
-          speaks: peer.session.spoken,
-          messages: peer.messages,
-          since: new Date(peer.connectedUs / 1000).toISOString(),
-        })),
-        refused: refusals.last,
-        loss: loss.totals(),
-        metrics: metrics.snapshot(),
-      }),
-      () => reload.request(),
-    )
+    stopStatus = await serveStatus(options.spool.directory, status, () => reload.request())
   } catch (error) {
     await stopAll(AbortSignal.abort())
     throw error
@@ -207,10 +207,12 @@ export async function startRelay(
     passthrough: passed.length > 0 ? passed.join(',') : undefined,
   })
   return {
-    reload: () => {
+    describe: () => statusSentence(status(), health.isFull),
+    healthy: () => health.check(),
+    reload: async () => {
       keeper.reload()
-      reload.request().catch(onFailure)
       for (const destination of destinations.all) destination.reopen?.()
+      await reload.request()
     },
     reopen: () => {
       for (const destination of destinations.all) destination.reopen?.()

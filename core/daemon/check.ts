@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import * as net from 'node:net'
 import * as path from 'node:path'
 import { LoghopError } from '../base/errors.ts'
+import { asOwner } from '../identity/as-owner.ts'
 import { loadIdentity } from '../identity/identity.ts'
 import { identityProblems } from '../identity/problems.ts'
 import { takeLock } from '../platform/lock.ts'
@@ -38,8 +39,12 @@ export function checkIdentity(directory: string, renews = false): Verdict[] {
   }
 }
 
-/** Writable, and with room; a running daemon's lock is no fault. */
+/** Writable, and with room; a running daemon's lock is no fault. What root leaves there belongs to the user that runs the daemon. */
 export function checkSpool(directory: string): Verdict {
+  return asOwner(fs.existsSync(directory) ? directory : path.dirname(directory), () => trySpool(directory))
+}
+
+function trySpool(directory: string): Verdict {
   try {
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
     const probe = path.join(directory, `.check-${process.pid}`)

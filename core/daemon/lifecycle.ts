@@ -1,25 +1,30 @@
 import type { Log } from '../base/log.ts'
 import { StateMachine } from '../base/state.ts'
+import { ServiceNotifier, type Watched } from './service-notifier.ts'
 
 /** A daemon that has started. */
-export interface Running {
+export interface Running extends Watched {
   /** Ends in order; the signal says when to leave the rest in the spool. */
   stop(deadline: AbortSignal): Promise<void>
   /** SIGHUP: identity and configuration are read again, files that were moved away opened anew. */
-  reload(): void
+  reload(): void | Promise<void>
   /** SIGUSR1: files that were moved away are opened anew. */
   reopen?(): void
 }
+
+/** @param progress to be called, as often as one likes, by what may take long while it gets on */
+export type Start = (progress: (what: string) => void) => Promise<Running>
 
 const NEXT = { running: ['stopping'], stopping: ['stopped'], stopped: [] } as const
 
 /**
  * Starts, and runs until SIGTERM or SIGINT, then stops in order for at most `stopTimeoutMs`; a second signal stops at once. The spool keeps what is left
- * either way. A signal that comes during the start waits for its end, so that nothing half made is left behind.
+ * either way. A signal that comes during the start waits for its end, so that nothing half made is left behind. The service manager is told of each step.
  * Resolves when all is stopped; rejects with what `start` has thrown.
  */
-export function untilStopped(start: () => Promise<Running>, stopTimeoutMs: number, log: Log): Promise<void> {
+export function untilStopped(start: Start, stopTimeoutMs: number, log: Log): Promise<void> {
   const state = new StateMachine<keyof typeof NEXT>('daemon', NEXT, 'running')
+  const service = new ServiceNotifier(process.env, process.pid, log)
   return new Promise((resolve, reject) => {
     const onSignal = (signal: NodeJS.Signals): void => {
       if (!state.is('running')) {
@@ -30,6 +35,7 @@ export function untilStopped(start: () => Promise<Running>, stopTimeoutMs: numbe
       }
       state.to('stopping')
       log.info('stopping', `Stopping on ${signal}`, {})
+      service.stopping(stopTimeoutMs)
       const deadline = AbortSignal.timeout(stopTimeoutMs)
       const stopped = started.then((running) => running.stop(deadline))
       stopped.then(() => {
@@ -42,7 +48,11 @@ export function untilStopped(start: () => Promise<Running>, stopTimeoutMs: numbe
       }, reject)
     }
     const onHangup = (): void => {
-      started.then((running) => running.reload(), reject)
+      started.then(async (running) => {
+        service.reloading()
+        await running.reload()
+        service.reloaded()
+      }, reject)
     }
     // Also where there is nothing to open: without a listener the signal would open a debugger's port.
     const onReopen = (): void => {
@@ -52,7 +62,9 @@ export function untilStopped(start: () => Promise<Running>, stopTimeoutMs: numbe
     process.on('SIGINT', onSignal)
     process.on('SIGHUP', onHangup)
     process.on('SIGUSR1', onReopen)
-    const started = start()
-    started.catch(reject)
+    const started = start((what) => service.progress(what))
+    started.then((running) => {
+      if (state.is('running')) service.ready(running)
+    }, reject)
   })
 }

@@ -1,13 +1,14 @@
 import * as path from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf, LoghopError } from '../base/errors.ts'
-import { nodeFiles } from '../base/files.ts'
+import { type Files, nodeFiles } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { bootId } from '../platform/boot-id.ts'
 import { takeLock } from '../platform/lock.ts'
 import type { Finding } from '../spool/recovery.ts'
 import { Spool, type SpoolOptions } from '../spool/spool.ts'
+import { SpoolHealth } from './spool-health.ts'
 
 const CHECKPOINT_MS = 1000
 
@@ -20,15 +21,23 @@ const FINDINGS: Readonly<Record<Finding['kind'], string>> = {
 
 export interface OpenedSpool {
   readonly spool: Spool
+  readonly health: SpoolHealth
   /** Last checkpoint, clean mark, lock released. */
   close(): Promise<void>
 }
 
 /**
  * Locks and opens the spool of a daemon and keeps its checkpoints going.
+ * @param progress called while recovery reads: with a spool of many segments that takes its time
  * @throws {LoghopError} another process has it, or it cannot be read or written
  */
-export function openSpool(options: SpoolOptions, log: Log, metrics: Metrics, clock: Clock): OpenedSpool {
+export function openSpool(
+  options: SpoolOptions,
+  log: Log,
+  metrics: Metrics,
+  clock: Clock,
+  progress: (what: string) => void = () => undefined,
+): OpenedSpool {
   const tell = (finding: Finding): void => {
     if (finding.kind === 'bad-record') metrics.add('recordsQuarantined', 1)
     log.error('spool-finding', `${FINDINGS[finding.kind]}: ${finding.text}`, {
@@ -36,6 +45,13 @@ export function openSpool(options: SpoolOptions, log: Log, metrics: Metrics, clo
       file: finding.file,
       bytes: finding.bytes,
     })
+  }
+  const files: Files = {
+    ...nodeFiles,
+    open: (file, flags, mode) => {
+      progress(`Reads its spool: ${path.basename(file)}`)
+      return nodeFiles.open(file, flags, mode)
+    },
   }
   let lock: { release(): void } | undefined
   let spool: Spool
@@ -50,7 +66,7 @@ export function openSpool(options: SpoolOptions, log: Log, metrics: Metrics, clo
       )
     }
     spool = Spool.open(options, {
-      files: nodeFiles,
+      files,
       clock,
       bootId: bootId(),
       onBadRecord: tell,
@@ -63,6 +79,7 @@ export function openSpool(options: SpoolOptions, log: Log, metrics: Metrics, clo
         )
       },
       onSyncFailure: (error) => {
+        health.failed(error)
         log.error(
           'spool-sync-failed',
           `Cannot sync the spool ${options.directory}: ${(error as Error).message}. Nothing is acknowledged until it can be; it is tried again every second`,
@@ -78,6 +95,7 @@ export function openSpool(options: SpoolOptions, log: Log, metrics: Metrics, clo
       errno === 'ENOSPC' ? 'Free space on its file system' : 'Make the directory and give it to the user that runs this, mode 0700'
     throw new LoghopError('SPOOL', `Cannot open the spool ${options.directory}: ${(error as Error).message}`, remedy, { cause: error })
   }
+  const health = new SpoolHealth(options.directory, () => spool.commit())
   for (const finding of spool.findings) tell(finding)
   let trouble = ''
   const timer = setInterval(() => {
@@ -99,6 +117,7 @@ export function openSpool(options: SpoolOptions, log: Log, metrics: Metrics, clo
   timer.unref()
   return {
     spool,
+    health,
     close: async () => {
       clearInterval(timer)
       await spool.close()

@@ -45,13 +45,18 @@ function fault(code: string, file: string, found: string, remedy: string, cause?
   return new LoghopError(code, `Cannot use identity ${file}: ${found}`, remedy, { cause })
 }
 
+/** systemd.exec(5), LoadCredential=: root's, and opened to one user by an access list, whose mask looks like rights of the group. */
+function isCredential(file: string): boolean {
+  return path.dirname(file) === process.env['CREDENTIALS_DIRECTORY']
+}
+
 function readText(file: string, isPrivate: boolean): string {
   // Opened before it is judged, so that what was judged is what is read. O_NONBLOCK: a FIFO of that name must not hang the start.
   const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
   try {
     const stat = fs.fstatSync(fd)
     if (!stat.isFile()) throw fault('IDENTITY_FILE', file, 'it is no ordinary file', 'Put a PEM file there')
-    if (isPrivate && (stat.mode & 0o077) !== 0) {
+    if (isPrivate && (stat.mode & (isCredential(file) ? 0o037 : 0o077)) !== 0) {
       const mode = (stat.mode & 0o777).toString(8).padStart(4, '0')
       throw fault('IDENTITY_KEY_MODE', file, `its mode is ${mode}, others than its owner must not read a key`, `Run: chmod 600 ${file}`)
     }

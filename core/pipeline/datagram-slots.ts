@@ -39,6 +39,8 @@ export function slotBytes(limitBytes: number): number {
 
 export interface DatagramWorkerData {
   readonly fd: number
+  /** Becomes readable when the thread is to end and leave the rest in the socket; -1 for a socket of ours, which is shut instead. */
+  readonly wakeFd: number
   readonly limitBytes: number
   readonly hostname: string
   readonly control: SharedArrayBuffer

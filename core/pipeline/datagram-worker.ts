@@ -3,6 +3,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { DatagramReceiver, receiverBytes } from '../platform/datagram-receiver.ts'
+import { waitReadable } from '../platform/descriptors.ts'
 import { addressOf, libc } from '../platform/libc.ts'
 import { GROWTH_LIMIT_BYTES, LocalCompleter, SCRATCH_BYTES } from '../syslog/local.ts'
 import {
@@ -26,7 +27,7 @@ import {
 const LOAD_COUNT = 96
 const REST_MS = 0.2
 
-const { fd, limitBytes, hostname, control, payloads } = workerData as DatagramWorkerData
+const { fd, wakeFd, limitBytes, hostname, control, payloads } = workerData as DatagramWorkerData
 const words = new Int32Array(control)
 const scratch = Math.ceil(receiverBytes(limitBytes) / 64) * 64
 const output = scratch + Math.ceil(SCRATCH_BYTES / 64) * 64
@@ -98,9 +99,11 @@ function run(): void {
     if (received === 0) {
       handOver()
       if (Atomics.load(words, STOP_WORD) === 1 && process.platform !== 'linux') return
-      received = receiver.receive(true)
+      if (wakeFd !== -1) waitReadable(fd, wakeFd)
+      else received = receiver.receive(true)
     }
     if (take(received)) return
+    if (wakeFd !== -1 && Atomics.load(words, STOP_WORD) === 1) return
     if (received >= LOAD_COUNT && received < 512) Atomics.wait(words, STOP_WORD, 0, REST_MS)
   }
 }

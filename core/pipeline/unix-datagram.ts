@@ -1,7 +1,8 @@
 import * as fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Metrics } from '../base/metrics.ts'
-import { bindDatagramSocket, closeSocket, refuseFurther } from '../platform/datagram-socket.ts'
+import { askForSenders, bindDatagramSocket, closeSocket, refuseFurther } from '../platform/datagram-socket.ts'
+import { openPipe } from '../platform/descriptors.ts'
 import { addressOf } from '../platform/libc.ts'
 import { BATCH_HEADROOM_BYTES } from '../spool/constants.ts'
 import type { PayloadReceiver } from './batch-builder.ts'
@@ -28,6 +29,8 @@ export interface UnixDatagramOptions {
   /** Longest message in bytes; what is longer is cut at its end. */
   readonly limitBytes: number
   readonly hostname: string
+  /** The bound socket, when the service manager has opened it and keeps it. */
+  readonly passedFd?: number | undefined
 }
 
 /** A source that stops in order: it takes what had reached it, then no more. */
@@ -47,15 +50,22 @@ export class UnixDatagramSource implements Source {
   readonly #receiver: PayloadReceiver
   readonly #metrics: Metrics
   readonly #finished: Promise<void>
+  /** For a socket that others keep: closing the write end wakes the thread, and what is queued stays for who comes next. */
+  readonly #waker: { readEnd: number; writeEnd: number } | undefined
   #next = 0
 
-  /** @throws {LoghopError} the socket cannot be bound */
+  /** @throws {LoghopError} the socket cannot be bound, or says nothing of its senders */
   constructor(options: UnixDatagramOptions, receiver: PayloadReceiver, metrics: Metrics, onFailure: (error: Error) => void) {
     this.name = `unix ${options.path}`
     this.#path = options.path
     this.#receiver = receiver
     this.#metrics = metrics
-    this.#fd = bindDatagramSocket(options.path, options.mode)
+    if (options.passedFd === undefined) this.#fd = bindDatagramSocket(options.path, options.mode)
+    else {
+      this.#fd = options.passedFd
+      askForSenders(this.#fd, options.path)
+      this.#waker = openPipe()
+    }
     const control = new SharedArrayBuffer(CONTROL_BYTES)
     this.#words = new Int32Array(control)
     const bytes = slotBytes(options.limitBytes)
@@ -63,6 +73,7 @@ export class UnixDatagramSource implements Source {
     this.#worker = new Worker(new URL('./datagram-worker.ts', import.meta.url), {
       workerData: {
         fd: this.#fd,
+        wakeFd: this.#waker?.readEnd ?? -1,
         limitBytes: options.limitBytes,
         hostname: options.hostname,
         control,
@@ -82,12 +93,15 @@ export class UnixDatagramSource implements Source {
   }
 
   async stop(): Promise<void> {
-    if (fs.lstatSync(this.#path, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(this.#path)
+    const waker = this.#waker
+    if (waker === undefined && fs.lstatSync(this.#path, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(this.#path)
     Atomics.store(this.#words, STOP_WORD, 1)
-    refuseFurther(this.#fd)
+    if (waker === undefined) refuseFurther(this.#fd)
+    else closeSocket(waker.writeEnd)
     await this.#finished
     await this.#worker.terminate()
     closeSocket(this.#fd)
+    if (waker !== undefined) closeSocket(waker.readEnd)
   }
 
   #drain(): void {

@@ -19,7 +19,11 @@ const SHUT_RD = 0
 const PATH_LIMIT_BYTES = process.platform === 'linux' ? 107 : 103
 const RECEIVE_BUFFER_BYTES = 8 << 20
 
-/** struct sockaddr_un. @throws {LoghopError} path over the system's limit */
+/**
+ * struct sockaddr_un.
+ * @param path on Linux also a NUL and an abstract name, whose length counts
+ * @throws {LoghopError} path over the system's limit
+ */
 export function unixAddress(path: string): Buffer {
   const name = Buffer.from(path)
   if (name.length === 0 || name.length > PATH_LIMIT_BYTES) {
@@ -29,7 +33,7 @@ export function unixAddress(path: string): Buffer {
       'Choose a shorter path',
     )
   }
-  const address = Buffer.alloc(PATH_LIMIT_BYTES + 3)
+  const address = Buffer.alloc(path.startsWith('\0') ? 2 + name.length : PATH_LIMIT_BYTES + 3)
   if (process.platform === 'linux') address.writeUInt16LE(AF_UNIX, 0)
   else {
     address[0] = name.length + 2
@@ -107,21 +111,27 @@ export function bindDatagramSocket(path: string, mode: number): number {
       errno === 'ENOENT' ? 'Make its directory first' : 'Run the agent as a user that may write there, or name another path in sources'
     throw new LoghopError('SOCKET', `Cannot bind the socket ${path}: ${errno}`, remedy)
   }
+  try {
+    askForSenders(fd, path)
+  } catch (error) {
+    libc.close(fd)
+    throw error
+  }
+  return fd
+}
+
+/** Has the kernel say of each message who sent it and when. @throws {LoghopError} it cannot */
+export function askForSenders(fd: number, path: string): void {
+  const os = process.platform === 'linux' ? LINUX : FREEBSD
   setOption(fd, os.SOL_SOCKET, os.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
   setOption(fd, os.SOL_SOCKET, os.SO_TIMESTAMP, 1)
   const passes =
     process.platform === 'linux'
       ? setOption(fd, LINUX.SOL_SOCKET, LINUX.SO_PASSCRED, 1)
       : setOption(fd, FREEBSD.SOL_LOCAL, FREEBSD.LOCAL_CREDS_PERSISTENT, 1)
-  if (!passes) {
-    libc.close(fd)
-    throw new LoghopError(
-      'SOCKET',
-      `Cannot ask for senders' credentials on ${path}: ${lastErrno()}`,
-      'Update the kernel: Linux or FreeBSD 13 and newer have this',
-    )
-  }
-  return fd
+  if (passes) return
+  const sentence = `Cannot ask for senders' credentials on ${path}: ${lastErrno()}`
+  throw new LoghopError('SOCKET', sentence, 'Update the kernel: Linux or FreeBSD 13 and newer have this')
 }
 
 /** Lets no sender in any more; what is queued can still be received. A blocked receive returns. */

@@ -24,6 +24,8 @@ const POLLFD_BYTES = 8
 const POLLERR = 0x8
 const POLLHUP = 0x10
 
+const POLLIN = 1
+
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
 
@@ -98,6 +100,17 @@ export function connectUnix(path: string, type: number): number {
 /** Sends a datagram on a connected socket. @returns undefined, or the errno; EAGAIN and ENOBUFS: later */
 export function sendOn(fd: number, bytes: Uint8Array): string | undefined {
   return (libc.send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL) as number) >= 0 ? undefined : lastErrno()
+}
+
+/** Blocks the thread until one of the two can be read, or its other end is gone; or a signal came. */
+export function waitReadable(first: number, second: number): void {
+  // struct pollfd: int fd; short events; short revents.
+  const descriptors = Buffer.alloc(16)
+  descriptors.writeInt32LE(first, 0)
+  descriptors.writeInt16LE(POLLIN, 4)
+  descriptors.writeInt32LE(second, 8)
+  descriptors.writeInt16LE(POLLIN, 12)
+  libc.poll(descriptors, 2, -1)
 }
 
 export function closeDescriptor(fd: number): void {

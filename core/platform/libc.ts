@@ -16,6 +16,7 @@ export const libc = {
   /** The message headers are given by address, since the kernel writes into memory that must not move. */
   send: library.func('int64_t send(int fd, const void *bytes, uint64_t length, int flags)'),
   getsockopt: library.func('int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ void *length)'),
+  getsockname: library.func('int getsockname(int fd, _Out_ void *address, _Inout_ void *length)'),
   recvmmsg: library.func('int recvmmsg(int fd, uint64_t headers, uint32_t count, int flags, uint64_t timeout)'),
   shutdown: library.func('int shutdown(int fd, int how)'),
   close: library.func('int close(int fd)'),

@@ -1,17 +1,16 @@
 // Who may come in at the relay, what they may say, and under which name it is filed. Real processes, real sockets.
 
-import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import * as fs from 'node:fs'
 import * as net from 'node:net'
 import * as tls from 'node:tls'
-import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { Chain, linesOf, RELAY_NAME } from '../support/chain.ts'
-import { loghop, watched } from '../support/daemon.ts'
+import { loghop } from '../support/daemon.ts'
 import { collect, DEVICE, fileOf, openDoor, say, sayTls, statusOf } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
 import { makeIdentity } from '../support/identities.ts'
+import { runWithSocket } from '../support/passed-socket.ts'
 
 function counted(texts: readonly string[]): string {
   return texts.map((text) => `${Buffer.byteLength(text)} ${text}`).join('')
@@ -290,19 +289,10 @@ test.serial('what senders without acknowledgement had on the way when the relay 
   t.is(linesOf(fileOf(chain, 'here.example.com')).length, 2)
 })
 
-/** Runs the relay with a socket passed to it as systemd does, under the name `passed`. @returns what it says */
-function runWithSocket(t: ExecutionContext, chain: Chain, fd: number, listener: Record<string, unknown>): { said: string } {
+/** The relay with one listener, which is passed to it. */
+function relayWithSocket(t: ExecutionContext, chain: Chain, fd: number, listener: Record<string, unknown>): { said: string } {
   chain.relayOptions['listeners'] = [listener]
-  const entry = fileURLToPath(new URL('../../cli/loghop.js', import.meta.url))
-  const command = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=passed exec "$0" "$@"'
-  const args = ['-c', command, process.execPath, entry, 'relay', 'run', '--config', chain.relayConfig]
-  const child = spawn('sh', args, { stdio: ['ignore', 'ignore', 'pipe', fd] })
-  void watched(t, child)
-  const running = { said: '' }
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    running.said += text
-  })
-  return running
+  return runWithSocket(t, fd, 'relay', 'run', '--config', chain.relayConfig)
 }
 
 test.serial('a passed unix socket is served', async (t) => {
@@ -311,7 +301,7 @@ test.serial('a passed unix socket is served', async (t) => {
   const server = net.createServer().listen(socket)
   await new Promise((resolve) => server.once('listening', resolve))
   const { fd } = (server as net.Server & { _handle: { fd: number } })._handle
-  const relay = runWithSocket(t, chain, fd, { unix: 'systemd:passed', name: 'here.example.com' })
+  const relay = relayWithSocket(t, chain, fd, { unix: 'systemd:passed', name: 'here.example.com' })
   await eventually(
     'the relay',
     () => relay.said.includes(' started: '),
@@ -332,7 +322,7 @@ test.serial('a passed datagram socket is read, and a passed stream socket that i
   const symbol = Object.getOwnPropertySymbols(datagrams).find(({ description }) => description === 'state symbol')!
   const { fd } = (datagrams as unknown as Record<symbol, { handle: { fd: number } }>)[symbol]!.handle
   const { port } = datagrams.address()
-  const relay = runWithSocket(t, chain, fd, { udp: 'systemd:passed', name: 'here.example.com' })
+  const relay = relayWithSocket(t, chain, fd, { udp: 'systemd:passed', name: 'here.example.com' })
   datagrams.close()
   await eventually(
     'the relay',
@@ -351,7 +341,7 @@ test.serial('a passed datagram socket is read, and a passed stream socket that i
   const other = await Chain.make(t)
   const server = net.createServer().listen(0, '0.0.0.0')
   await new Promise((resolve) => server.once('listening', resolve))
-  const refused = runWithSocket(t, other, (server as net.Server & { _handle: { fd: number } })._handle.fd, { tcp: 'systemd:passed' })
+  const refused = relayWithSocket(t, other, (server as net.Server & { _handle: { fd: number } })._handle.fd, { tcp: 'systemd:passed' })
   server.close()
   await eventually(
     'the refusal',

@@ -56,6 +56,19 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
     { program: 'logger', package: 'bsdutils' },
   ],
+  'systemd.test.ts': [
+    { program: 'systemd-analyze', package: 'systemd' },
+    { program: 'systemd-socket-activate', package: 'systemd' },
+    { program: 'python3', package: 'python3-seccomp', file: '/usr/share/doc/python3-seccomp' },
+  ],
+  'package.test.ts': [
+    { program: 'dpkg-deb', package: 'dpkg' },
+    { program: 'lintian', package: 'lintian' },
+    { program: 'debootstrap', package: 'debootstrap' },
+    { program: 'shellcheck', package: 'shellcheck' },
+    { program: 'man', package: 'man-db' },
+    { program: 'strip', package: 'binutils' },
+  ],
   'tls-conduct.test.ts': [
     { program: 'openssl', package: 'openssl' },
     { program: 'python3', package: 'python3' },

@@ -7,7 +7,7 @@ import { LoghopError } from '../../base/errors.ts'
 const JOURNAL_SOCKETS = '/run/systemd/journal'
 
 /** Where a path leads, as far as it exists. */
-function leadsTo(file: string): string {
+export function leadsTo(file: string): string {
   try {
     return fs.realpathSync(file)
   } catch {
@@ -32,16 +32,19 @@ export function isJournalAtDevLog(devLog = '/dev/log'): boolean {
 /** What of the sources matters here. */
 export interface FeedingSources {
   readonly sockets: readonly string[]
+  /** Those of the sockets that were passed to us: the journal does not have them, though they may stand where its own would. */
+  readonly passed?: readonly string[]
   /** The journal of this system, in its main namespace. */
   readonly hasJournal: boolean
 }
 
 /** What is wrong with a socket that is not ours to take, or whose messages another source brings too; undefined when nothing is. */
-export function doubleFeed({ sockets, hasJournal }: FeedingSources): LoghopError | undefined {
+export function doubleFeed({ sockets, passed = [], hasJournal }: FeedingSources): LoghopError | undefined {
   for (const socket of sockets) {
     if (!isOfJournal(socket)) continue
     // What journald forwards to (ForwardToSyslog=yes), meant to be taken by a syslogd.
-    if (!hasJournal && leadsTo(socket) === `${JOURNAL_SOCKETS}/syslog`) continue
+    const isForwarded = leadsTo(socket) === `${JOURNAL_SOCKETS}/syslog`
+    if (isForwarded ? !hasJournal : passed.includes(socket)) continue
     const where = leadsTo(socket) === path.resolve(socket) ? '' : ` (it leads to ${leadsTo(socket)})`
     if (hasJournal) {
       return new LoghopError(

@@ -72,6 +72,20 @@ for (const mode of [0o640, 0o604, 0o660, 0o610, 0o644]) {
   })
 }
 
+test.serial('a key that systemd hands over as a credential may look readable for a group, and not for others', (t) => {
+  const directory = identityOf(t)
+  const key = path.join(directory, 'key.pem')
+  process.env['CREDENTIALS_DIRECTORY'] = directory
+  t.teardown(() => delete process.env['CREDENTIALS_DIRECTORY'])
+  fs.chmodSync(key, 0o440)
+  t.notThrows(() => loadIdentity(directory))
+  fs.chmodSync(key, 0o444)
+  t.is(faultOf(t, directory).code, 'IDENTITY_KEY_MODE')
+  process.env['CREDENTIALS_DIRECTORY'] = '/elsewhere'
+  fs.chmodSync(key, 0o440)
+  t.is(faultOf(t, directory).code, 'IDENTITY_KEY_MODE')
+})
+
 const truncatedKey = leaf.keyPem.replace(/\n.{8}/, '\n')
 const crlGarbage = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n'
 
