@@ -39,10 +39,11 @@ int main(int argc, char **argv) {
     long long now = t.tv_sec * 1000000000LL + t.tv_nsec;
     char *line = buffer, *end = buffer + held + got, *next;
     while ((next = memchr(line, '\n', end - line)) != NULL) {
-      char *text = memmem(line, next - line, "]: ", 3);
+      char *text = memchr(line, ']', next - line);
       long number;
       long long sent;
-      if (text != NULL && sscanf(text + 3, "%ld %lld", &number, &sent) == 2 && seen < count) taken[seen++] = (now - sent) / 1e6;
+      if (text != NULL) text += text[1] == ':' ? 2 : 1;
+      if (text != NULL && sscanf(text, "%ld %lld", &number, &sent) == 2 && seen < count) taken[seen++] = (now - sent) / 1e6;
       line = next + 1;
     }
     held = end - line;
