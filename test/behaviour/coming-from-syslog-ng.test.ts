@@ -1,0 +1,310 @@
+// Every translation of docs/coming-from-syslog-ng.md is read, and run: one agent with all that the tables give it, one relay likewise, and a central relay.
+
+import { execFileSync, spawn } from 'node:child_process'
+import * as dgram from 'node:dgram'
+import * as fs from 'node:fs'
+import * as net from 'node:net'
+import * as path from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { agentOptions } from '../../agent/options.ts'
+import { relayOptions } from '../../relay/options.ts'
+import { Chain, linesOf } from '../support/chain.ts'
+import { load } from '../support/configuration.ts'
+import { Daemon } from '../support/daemon.ts'
+import { startReceiver } from '../support/datagram-receiver.ts'
+import { say, sayTls } from '../support/door.ts'
+import { eventually } from '../support/eventually.ts'
+import { sendDatagrams } from '../support/local-sender.ts'
+import { codeIn } from '../support/manual.ts'
+import { startTerminal } from '../support/terminal.ts'
+import { listed, moved, PLACES, type Row, TRANSLATIONS, translations } from '../support/translated.ts'
+import { LineReceiver, OctetReceiver, receiveDatagrams } from '../unit/destinations/foreign-receivers.ts'
+
+const ROWS = translations()
+const WEB = 'web01.example.com'
+const AGENT_HEAD = 'identity: /i\nspool: { directory: /s }\nrelays: [ r.example.com:6514 ]\n'
+const RELAY_HEAD = 'identity: /i\nspool: { directory: /s }\n'
+const LISTENER = { classic: '', place: 'listeners', yaml: '{ tls: "0.0.0.0:6514", clients: { names: [ "*" ] } }', text: '' } as const
+const DESTINATION = { classic: '', place: 'destinations', yaml: '{ files: /f }', text: '' } as const
+
+/** Row by row what the whole run below cannot have: it is run elsewhere. */
+const ELSEWHERE: Readonly<Record<string, readonly [file: string, title: string]>> = {
+  'file("/proc/kmsg"), pipe("/proc/kmsg")': ['interop/sources.test.ts', "the kernel's messages come once"],
+  'system(), systemd-journal()': ['interop/sources.test.ts', 'the journal is followed across kills'],
+}
+
+test('each translation is read by the real schema, on the relay too where it may stand there, and no other row is without its reason', (t) => {
+  t.true(ROWS.length > 80)
+  t.is(new Set(ROWS.map(({ classic }) => classic)).size, ROWS.length, 'no row stands twice')
+  for (const row of ROWS) {
+    const { classic, place, yaml, text } = row
+    if (place === 'none') {
+      t.regex(text, /^because /, classic)
+      continue
+    }
+    t.true(PLACES.includes(place), `${classic}: ${place}`)
+    const list = listed([row], place)
+    if (place === 'agent.yaml') {
+      const head = AGENT_HEAD.split('\n').filter((line) => !yaml.startsWith(`${line.split(':')[0]}:`) && line !== '')
+      t.notThrows(() => load(`${head.join('\n')}\n${yaml}\n`, agentOptions), yaml)
+    } else if (place === 'sources' || place === 'rules') t.notThrows(() => load(AGENT_HEAD + list, agentOptions), yaml)
+    if (place === 'listeners') t.notThrows(() => load(RELAY_HEAD + list + listed([DESTINATION], 'destinations'), relayOptions), yaml)
+    if (place === 'destinations') t.notThrows(() => load(RELAY_HEAD + listed([LISTENER], 'listeners') + list, relayOptions), yaml)
+    if (place === 'rules') {
+      const lists = listed([LISTENER], 'listeners') + listed([DESTINATION], 'destinations')
+      t.notThrows(() => load(RELAY_HEAD + lists + list, relayOptions), yaml)
+    }
+  }
+})
+
+/** What is sent to /dev/log, by the words that each ends with. */
+const LOCAL = {
+  'Failed password for root': '<38>sshd[7]: Failed password for root',
+  'disk broken': '<27>app: disk broken',
+  'connect from there': '<22>postfix/smtpd[9]: connect from there',
+  'nightly run': '<78>cron[1]: nightly run',
+  overheated: '<186>app: overheated',
+  'GET refused it': '<13>web: GET refused it',
+  structured: '<165>1 2026-11-23T02:50:00.123456+00:00 claimed evt 4711 ID7 [origin@32473 ip="192.0.2.1"] structured',
+  idle: '<30>other: idle',
+  'all is well': '<30>app: all is well',
+  noise: '<135>chatter: noise',
+  'health check': '<14>web: health check',
+  'no such user': '<35>su: no such user',
+}
+const NOISE_COUNT = 20
+/** What comes by the agent's other sources. */
+const BY_SOURCE = [
+  'by unix-stream',
+  'by a file',
+  'by java#012#011at a',
+  'by a pipe',
+  'by a program',
+  'by local tcp',
+  'by local udp',
+  'by the small socket',
+]
+const ALL: readonly string[] = [...Object.keys(LOCAL), ...BY_SOURCE]
+/** What comes to the relay from others, and under which name it is filed. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  'by mutual TLS': 'box7.example.com',
+  'by the tunnel': 'tunnel.example.com',
+  'by relay udp': 'switches.example.com',
+  'by relay unix': 'local.example.com',
+  'with its name kept': 'sw1.site1.example.com',
+  'with its name not kept': 'tunnel3.example.com',
+  'one of few': 'box7.example.com',
+  'by a trusted name': WEB,
+}
+
+function textIn(line: string): string | undefined {
+  return [...ALL, ...Object.keys(FOREIGN)].find((text) => line.includes(text))
+}
+
+function but(...texts: string[]): string[] {
+  return ALL.filter((text) => !texts.includes(text))
+}
+
+/** Texts that stand at the end of each path of the agent's rules. */
+const BY_RULE: Readonly<Record<string, readonly string[]>> = {
+  facility: ['Failed password for root', 'no such user'],
+  level: ['overheated'],
+  levels: ['disk broken', 'overheated', 'no such user'],
+  maillog: ['connect from there'],
+  program: ['Failed password for root'],
+  match: ['GET refused it'],
+  expression: ['Failed password for root'],
+  programs: ['connect from there'],
+  structured: ['structured'],
+  combined: ['disk broken', 'idle'],
+  messages: but('connect from there', 'nightly run', 'noise'),
+  alerts: ['overheated'],
+  'auth.err': ['no such user'],
+  all: ALL,
+  'app.only': ['by a file'],
+  'mail.1': ['connect from there'],
+  'mail.2': ['connect from there'],
+  chatter: ['noise'],
+  rest: but('health check', 'noise'),
+}
+
+/** The same of the relay's destinations. */
+const BY_DESTINATION: Readonly<Record<string, readonly string[]>> = {
+  host: [...ALL, 'by a trusted name'],
+  listed: [...ALL, 'by a trusted name'],
+  documents: ['overheated'],
+  synced: [...ALL, ...Object.keys(FOREIGN)],
+  bsd: [...ALL, ...Object.keys(FOREIGN)],
+  iso: [...ALL, ...Object.keys(FOREIGN)],
+  utc: [...ALL, ...Object.keys(FOREIGN)],
+  own: [...ALL, ...Object.keys(FOREIGN)],
+  'remote/web01.example.com': [...ALL, 'by a trusted name'],
+  ...Object.fromEntries(
+    [...new Set(Object.values(FOREIGN))].map((name) => [
+      `hosts/${name}/messages`,
+      [...(name === WEB ? ALL : []), ...Object.keys(FOREIGN).filter((text) => FOREIGN[text] === name)],
+    ]),
+  ),
+}
+
+class World {
+  readonly chain: Chain
+  agent!: Daemon
+  relay!: Daemon
+  readonly #t: ExecutionContext
+  readonly ports: Record<string, number> = {}
+  console = ''
+
+  constructor(t: ExecutionContext, chain: Chain) {
+    this.#t = t
+    this.chain = chain
+  }
+
+  /** A path of one of the three machines. */
+  place(machine: 'agent' | 'relay' | 'central', file: string): string {
+    return path.join(this.chain.directory, machine, file)
+  }
+
+  /** Directories that an installed system has, the identity, and the configuration moved there. */
+  async start(machine: 'agent' | 'relay' | 'central', yaml: string): Promise<Daemon> {
+    for (const directory of ['var/lib/loghop', 'var/log/app', 'var/log/java', 'run/loghop', 'run/other', 'dev'])
+      fs.mkdirSync(this.place(machine, directory), { recursive: true })
+    const order = { name: machine === 'agent' ? WEB : `${machine}.example.com`, role: machine === 'agent' ? 'agent' : 'relay' } as const
+    const speaksFor = machine === 'agent' ? [] : ['*.example.com', '*.site1.example.com']
+    await this.chain.issue(`${machine}/var/lib/loghop/identity`, { ...order, san: ['127.0.0.1'], speaksFor })
+    const file = this.chain.place(`${machine}.yaml`)
+    const root = path.join(this.chain.directory, machine)
+    fs.writeFileSync(file, moved(yaml, { root, console: this.console, ports: this.ports }))
+    const daemon = Daemon.spawn(this.#t, machine === 'agent' ? 'agent' : 'relay', file)
+    await daemon.event('started')
+    return daemon
+  }
+
+  /** The texts that stand in a file, each once however often it comes. */
+  texts(file: string): string[] {
+    const found = linesOf(file).map(textIn)
+    return [...new Set(found.filter((text) => text !== undefined))].sort()
+  }
+
+  /** Waits until just these texts stand in a file. */
+  async shows(file: string, texts: readonly string[]): Promise<void> {
+    const wanted = [...texts].sort()
+    const found = (): string => `${path.relative(this.chain.directory, file)}: ${this.texts(file).join(', ')}`
+    await eventually(`${wanted.length} texts in ${file}`, () => this.texts(file).length >= wanted.length, found, 30_000)
+    this.#t.deepEqual(this.texts(file), wanted, file)
+  }
+}
+
+/** Ports in the order in which a daemon says that it listens. */
+async function portsOf(daemon: Daemon): Promise<number[]> {
+  return [...(await daemon.event('started')).matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port))
+}
+
+/** The port of the row whose listener or source begins so. */
+function portOf(ports: readonly number[], rows: readonly Row[], place: 'listeners' | 'sources', classic: string): number {
+  const bound = rows.filter((row) => row.place === place && /^\{ (?:tls|tcp|udp):/.test(row.yaml))
+  const at = bound.findIndex((row) => row.classic.startsWith(classic))
+  if (at === -1) throw new Error(`no row ${classic}`)
+  return ports[at]!
+}
+
+function sendUdp(port: number, text: string): void {
+  const socket = dgram.createSocket('udp4')
+  socket.send(text, port, '127.0.0.1', () => socket.close())
+}
+
+/** The lines of a file of the central relay's one destination, and every macro of the manual between bars. */
+const MACROS = TRANSLATIONS.rows('| macro of syslog-ng | Loghop |').map(([, text]) => text!)
+const MACRO_CODES = MACROS.filter((text) => !text.startsWith('none')).map((text) => codeIn(text)[0]!)
+
+test('all translations run together: every message is where the table says', async (t) => {
+  t.timeout(180_000)
+  const chain = await Chain.make(t)
+  const world = new World(t, chain)
+  const rows = ROWS.filter(({ classic }) => ELSEWHERE[classic] === undefined)
+  for (const [file, title] of Object.values(ELSEWHERE))
+    t.true(fs.readFileSync(path.join(import.meta.dirname, '..', file), 'utf8').includes(title))
+
+  // The central relay, and the receivers that are no relays.
+  const head = 'identity: /var/lib/loghop/identity\nspool: { directory: /var/lib/loghop/spool }\n'
+  const files = '{ files: /var/log/hosts/$HOST/messages }'
+  const macros = `{ files: /var/log/macros, format: ${JSON.stringify(MACRO_CODES.join('|'))}, zone: UTC }`
+  const central = await world.start(
+    'central',
+    `${head}${listed([LISTENER], 'listeners')}destinations:\n  - ${files}\n  - ${macros}\n`,
+  )
+  world.ports['central.example.com:6514'] = (await portsOf(central))[0]!
+  const siem = new OctetReceiver(t, world.place('central', 'var/lib/loghop/identity'))
+  world.ports['siem.example.com:6514'] = await siem.listen()
+  const lines = new LineReceiver(t)
+  const datagrams = await receiveDatagrams(t, await lines.listen())
+  world.ports['192.0.2.9:514'] = lines.port
+
+  world.relay = await world.start('relay', head + listed(rows, 'listeners') + listed(rows, 'destinations'))
+  const relayPorts = await portsOf(world.relay)
+  const listener = (classic: string) => portOf(relayPorts, rows, 'listeners', classic)
+  world.ports['relay.example.com:6514'] = listener('tcp(ip(0.0.0.0)), network()')
+
+  const terminal = await startTerminal(t, chain.place('console'), true)
+  world.console = terminal.device
+  fs.mkdirSync(world.place('agent', 'dev'), { recursive: true })
+  execFileSync('mkfifo', [world.place('agent', 'dev/xconsole')])
+  const reader = spawn('sh', ['-c', `exec cat ${world.place('agent', 'dev/xconsole')} >${chain.place('xconsole')}`])
+  t.teardown(() => void reader.kill('SIGKILL'))
+  fs.mkdirSync(world.place('agent', 'run/other'), { recursive: true })
+  startReceiver(t, world.place('agent', 'run/other/log'), chain.place('other-log'))
+  const stream = net.createServer((socket) => socket.pipe(fs.createWriteStream(chain.place('other-stream'))))
+  await new Promise<void>((resolve) => stream.listen(world.place('agent', 'run/other/stream'), resolve))
+  t.teardown(() => stream.close())
+  world.agent = await world.start('agent', listed(rows, 'agent.yaml') + listed(rows, 'sources') + listed(rows, 'rules'))
+  const agentPorts = await portsOf(world.agent)
+  const source = (classic: string) => portOf(agentPorts, rows, 'sources', classic)
+
+  // Everything that is said, everywhere.
+  const at = (file: string) => world.place('agent', file)
+  t.is(sendDatagrams(at('dev/log'), [...Object.values(LOCAL), ...Array<string>(NOISE_COUNT - 1).fill(LOCAL.noise)]), undefined)
+  t.is(sendDatagrams(at('run/loghop/small'), [`<13>t: by the small socket ${'x'.repeat(20_000)}`]), undefined)
+  await say({ path: at('run/loghop/stream') }, '<13>t: by unix-stream\n')
+  fs.writeFileSync(at('var/log/app/app.log'), 'by a file\n')
+  fs.writeFileSync(at('var/log/java/one.log'), 'by java\n\tat a\n')
+  fs.writeFileSync(at('run/loghop/app'), 'by a pipe\n')
+  execFileSync('sh', ['-c', `echo by a program >${at('run/loghop/program')}`])
+  await say({ host: '127.0.0.1', port: source('tcp(') }, '<13>t: by local tcp\n')
+  sendUdp(source('udp('), '<13>t: by local udp')
+
+  const keyAndCert = async (name: string) => {
+    const identity = await chain.issue(name, { name: `${name}.example.com`, role: 'agent' })
+    return { key: fs.readFileSync(`${identity}/key.pem`, 'utf8'), cert: fs.readFileSync(`${identity}/cert.pem`, 'utf8') }
+  }
+  const box7 = await keyAndCert('box7')
+  const place = (classic: string) => ({ host: '127.0.0.1', port: listener(classic) })
+  await sayTls(place('tcp(ip(0.0.0.0)), network()'), box7, '<13>t: by mutual TLS\n')
+  await say(place('tcp(ip(127.0.0.1)) behind'), '<13>Nov 25 03:12:07 liar t: by the tunnel\n')
+  sendUdp(listener('udp(ip(127.0.0.1)) on'), '<13>t: by relay udp')
+  await say({ path: world.place('relay', 'run/loghop/relay') }, '<13>t: by relay unix\n')
+  await say(place('keep_hostname(yes)'), '<13>Nov 25 03:12:07 sw1.site1.example.com t: with its name kept\n')
+  await say(place('keep_hostname(no)'), '<13>Nov 25 03:12:07 sw1.site1.example.com t: with its name not kept\n')
+  await sayTls(place('max-connections(300)'), box7, '<13>t: one of few\n')
+  await sayTls(place('trusted-dn()'), await keyAndCert('web01'), '<13>t: by a trusted name\n')
+  for (const [classic, reason] of [
+    ['trusted-dn()', /peer-refused: .*box7\.example\.com/],
+    ['netmask("192.0.2.0/24") around', /peer-refused: .*127\.0\.0\.1.*allow/],
+  ] as const) {
+    await sayTls(place(classic), box7, '<13>t: refused\n')
+    await world.relay.waitFor(reason)
+  }
+
+  // Where it landed.
+  for (const [file, texts] of Object.entries(BY_RULE)) await world.shows(at(`var/log/${file}`), texts)
+  for (const file of ['xconsole', 'other-log', 'other-stream', 'console']) await world.shows(chain.place(file), ['overheated'])
+  for (const [file, texts] of Object.entries(BY_DESTINATION)) await world.shows(world.place('relay', `var/log/${file}`), texts)
+  for (const name of new Set(Object.values(FOREIGN))) {
+    const texts = BY_DESTINATION[`hosts/${name}/messages`]!
+    await world.shows(world.place('central', `var/log/hosts/${name}/messages`), texts)
+  }
+  await eventually('the line', () => lines.messages.length === 1)
+  await eventually('the datagram', () => datagrams.datagrams.length === 1)
+  await eventually('the frame', () => siem.messages.length === 1)
+  for (const text of [lines.messages[0], datagrams.datagrams[0]!.toString(), siem.messages[0]])
+    t.regex(text!, /^<186>1 \S+ web01\.example\.com app \d+ - .*overheated$/)
+})
