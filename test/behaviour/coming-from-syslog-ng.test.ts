@@ -7,6 +7,7 @@ import * as net from 'node:net'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { agentOptions } from '../../agent/options.ts'
+import { askStatus } from '../../core/daemon/status-socket.ts'
 import { relayOptions } from '../../relay/options.ts'
 import { Chain, linesOf } from '../support/chain.ts'
 import { load } from '../support/configuration.ts'
@@ -65,7 +66,7 @@ const LOCAL = {
   'nightly run': '<78>cron[1]: nightly run',
   overheated: '<186>app: overheated',
   'GET refused it': '<13>web: GET refused it',
-  structured: '<165>1 2026-11-23T02:50:00.123456+00:00 claimed evt 4711 ID7 [origin@32473 ip="192.0.2.1"] structured',
+  structured: '<165>1 2026-11-23T12:00:00.123456+00:00 claimed evt 4711 ID7 [origin@32473 ip="192.0.2.1"] structured',
   idle: '<30>other: idle',
   'all is well': '<30>app: all is well',
   noise: '<135>chatter: noise',
@@ -73,6 +74,8 @@ const LOCAL = {
   'no such user': '<35>su: no such user',
 }
 const NOISE_COUNT = 20
+/** Between the macros of a line: nothing has it in it. */
+const BAR = ' ¦ '
 /** What comes by the agent's other sources. */
 const BY_SOURCE = [
   'by unix-stream',
@@ -154,6 +157,8 @@ class World {
   readonly #t: ExecutionContext
   readonly ports: Record<string, number> = {}
   console = ''
+  /** Pieces of the rows that something was found for. */
+  readonly shown = new Set<string>()
 
   constructor(t: ExecutionContext, chain: Chain) {
     this.#t = t
@@ -193,6 +198,18 @@ class World {
     await eventually(`${wanted.length} texts in ${file}`, () => this.texts(file).length >= wanted.length, found, 30_000)
     this.#t.deepEqual(this.texts(file), wanted, file)
   }
+
+  /** Of an agent or relay, each destination as `kind place: state`, where nothing is behind. */
+  async delivered(machine: 'agent' | 'relay'): Promise<string[]> {
+    const { destinations } = await askStatus(this.place(machine, 'var/lib/loghop/spool'))
+    return destinations.filter((one) => one['lag_bytes'] === 0).map((one) => `${one['kind']} ${one['path']}: ${one['state']}`)
+  }
+}
+
+/** The rows of which no piece is among those. */
+function rowsWithout(rows: readonly Row[], pieces: ReadonlySet<string>): string[] {
+  const patterns = [...pieces].map((piece) => new RegExp(`${piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\w.])`))
+  return rows.filter(({ place, yaml }) => place !== 'none' && !patterns.some((pattern) => pattern.test(yaml))).map(({ yaml }) => yaml)
 }
 
 /** Ports in the order in which a daemon says that it listens. */
@@ -201,11 +218,11 @@ async function portsOf(daemon: Daemon): Promise<number[]> {
 }
 
 /** The port of the row whose listener or source begins so. */
-function portOf(ports: readonly number[], rows: readonly Row[], place: 'listeners' | 'sources', classic: string): number {
+function portOf(ports: readonly number[], rows: readonly Row[], place: 'listeners' | 'sources', classic: string): [number, string] {
   const bound = rows.filter((row) => row.place === place && /^\{ (?:tls|tcp|udp):/.test(row.yaml))
   const at = bound.findIndex((row) => row.classic.startsWith(classic))
   if (at === -1) throw new Error(`no row ${classic}`)
-  return ports[at]!
+  return [ports[at]!, bound[at]!.yaml]
 }
 
 function sendUdp(port: number, text: string): void {
@@ -213,9 +230,35 @@ function sendUdp(port: number, text: string): void {
   socket.send(text, port, '127.0.0.1', () => socket.close())
 }
 
-/** The lines of a file of the central relay's one destination, and every macro of the manual between bars. */
-const MACROS = TRANSLATIONS.rows('| macro of syslog-ng | Loghop |').map(([, text]) => text!)
-const MACRO_CODES = MACROS.filter((text) => !text.startsWith('none')).map((text) => codeIn(text)[0]!)
+/** What each macro of the manual gives for the message that is called structured, at the central relay and in its zone, UTC. */
+const MACRO_VALUES: Readonly<Record<string, string | RegExp>> = {
+  $HOST: WEB,
+  $HOST_CLAIMED: WEB,
+  $PEER: 'relay.example.com',
+  $VIA: 'relay.example.com',
+  $PROGRAM: 'evt',
+  $PID: /^\d+$/,
+  $FACILITY: 'local4',
+  $LEVEL: 'notice',
+  $PRI: '165',
+  $TAG: 'a5',
+  '$YEAR/$MONTH/$DAY': '2026/11/23',
+  '$HOUR:$MIN:$SEC': '12:00:00',
+  $YEAR: '2026',
+  '$R_YEAR/$R_MONTH/$R_DAY': /^\d{4}\/\d\d\/\d\d$/,
+  $WEEKDAY: 'Mon',
+  $DATE: 'Nov 23 12:00:00',
+  $ISODATE: '2026-11-23T12:00:00+00:00',
+  $R_ISODATE: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/,
+  $UNIXTIME: '1795435200',
+  '$YEAR $DATE': '2026 Nov 23 12:00:00',
+  $MSGHDR: /^evt\[\d+\]: $/,
+  $MSG: 'structured',
+  $SDATA: /\[origin@32473 ip="192\.0\.2\.1"\]$/,
+  '${.SDATA.origin@32473.ip}': '192.0.2.1',
+  $UNIQID: /^[0-9a-f]{32}-\d+$/,
+}
+const MACRO_CODES = Object.keys(MACRO_VALUES)
 
 test('all translations run together: every message is where the table says', async (t) => {
   t.timeout(180_000)
@@ -228,11 +271,8 @@ test('all translations run together: every message is where the table says', asy
   // The central relay, and the receivers that are no relays.
   const head = 'identity: /var/lib/loghop/identity\nspool: { directory: /var/lib/loghop/spool }\n'
   const files = '{ files: /var/log/hosts/$HOST/messages }'
-  const macros = `{ files: /var/log/macros, format: ${JSON.stringify(MACRO_CODES.join('|'))}, zone: UTC }`
-  const central = await world.start(
-    'central',
-    `${head}${listed([LISTENER], 'listeners')}destinations:\n  - ${files}\n  - ${macros}\n`,
-  )
+  const macros = `{ files: /var/log/macros, format: ${JSON.stringify(MACRO_CODES.join(BAR))}, zone: UTC }`
+  const central = await world.start('central', `${head}${listed([LISTENER], 'listeners')}destinations:\n  - ${files}\n  - ${macros}\n`)
   world.ports['central.example.com:6514'] = (await portsOf(central))[0]!
   const siem = new OctetReceiver(t, world.place('central', 'var/lib/loghop/identity'))
   world.ports['siem.example.com:6514'] = await siem.listen()
@@ -242,7 +282,11 @@ test('all translations run together: every message is where the table says', asy
 
   world.relay = await world.start('relay', head + listed(rows, 'listeners') + listed(rows, 'destinations'))
   const relayPorts = await portsOf(world.relay)
-  const listener = (classic: string) => portOf(relayPorts, rows, 'listeners', classic)
+  const listener = (classic: string) => {
+    const [port, yaml] = portOf(relayPorts, rows, 'listeners', classic)
+    world.shown.add(yaml)
+    return port
+  }
   world.ports['relay.example.com:6514'] = listener('tcp(ip(0.0.0.0)), network()')
 
   const terminal = await startTerminal(t, chain.place('console'), true)
@@ -258,10 +302,17 @@ test('all translations run together: every message is where the table says', asy
   t.teardown(() => stream.close())
   world.agent = await world.start('agent', listed(rows, 'agent.yaml') + listed(rows, 'sources') + listed(rows, 'rules'))
   const agentPorts = await portsOf(world.agent)
-  const source = (classic: string) => portOf(agentPorts, rows, 'sources', classic)
+  const source = (classic: string) => {
+    const [port, yaml] = portOf(agentPorts, rows, 'sources', classic)
+    world.shown.add(yaml)
+    return port
+  }
 
   // Everything that is said, everywhere.
-  const at = (file: string) => world.place('agent', file)
+  const at = (file: string) => {
+    world.shown.add(`/${file}`)
+    return world.place('agent', file)
+  }
   t.is(sendDatagrams(at('dev/log'), [...Object.values(LOCAL), ...Array<string>(NOISE_COUNT - 1).fill(LOCAL.noise)]), undefined)
   t.is(sendDatagrams(at('run/loghop/small'), [`<13>t: by the small socket ${'x'.repeat(20_000)}`]), undefined)
   await say({ path: at('run/loghop/stream') }, '<13>t: by unix-stream\n')
@@ -297,14 +348,84 @@ test('all translations run together: every message is where the table says', asy
   // Where it landed.
   for (const [file, texts] of Object.entries(BY_RULE)) await world.shows(at(`var/log/${file}`), texts)
   for (const file of ['xconsole', 'other-log', 'other-stream', 'console']) await world.shows(chain.place(file), ['overheated'])
-  for (const [file, texts] of Object.entries(BY_DESTINATION)) await world.shows(world.place('relay', `var/log/${file}`), texts)
-  for (const name of new Set(Object.values(FOREIGN))) {
-    const texts = BY_DESTINATION[`hosts/${name}/messages`]!
-    await world.shows(world.place('central', `var/log/hosts/${name}/messages`), texts)
+  for (const piece of ['/dev/console', '/dev/xconsole', '/run/other/log', '/run/other/stream']) world.shown.add(piece)
+  const on = (file: string) => world.place('relay', path.join('var/log', file))
+  for (const [file, texts] of Object.entries(BY_DESTINATION)) {
+    await world.shows(on(file), texts)
+    world.shown.add(`/var/log/${file.replace(/^(remote|hosts)\/[^/]+/, '$1/$HOST')}`)
   }
-  await eventually('the line', () => lines.messages.length === 1)
-  await eventually('the datagram', () => datagrams.datagrams.length === 1)
-  await eventually('the frame', () => siem.messages.length === 1)
-  for (const text of [lines.messages[0], datagrams.datagrams[0]!.toString(), siem.messages[0]])
-    t.regex(text!, /^<186>1 \S+ web01\.example\.com app \d+ - .*overheated$/)
+  for (const name of new Set(Object.values(FOREIGN)))
+    await world.shows(world.place('central', `var/log/hosts/${name}/messages`), BY_DESTINATION[`hosts/${name}/messages`]!)
+  world.shown.add('central.example.com:6514').add('relay.example.com:6514').add('web01.example.com')
+  await eventually('what is forwarded', () => lines.messages.length > 0 && datagrams.datagrams.length > 0 && siem.messages.length > 0)
+  for (const text of [...lines.messages, ...datagrams.datagrams.map(String), ...siem.messages])
+    t.regex(text, /^<186>1 \S+ web01\.example\.com app \d+ - .*overheated$/)
+  world.shown.add('protocol: tcp').add('protocol: udp').add('protocol: syslog-tls')
+  const own = world.place('relay', 'var/log/hosts/web01.example.com/messages')
+  t.true(linesOf(own).some((line) => / loghop-agent\[\d+\]: Agent web01\.example\.com takes messages/.test(line)))
+  t.regex(linesOf(own).find((line) => line.includes('by the small socket'))!, /: by the small socket x{8100,8192}$/)
+  for (const piece of ['internal', '/run/loghop/relay', '/var/log/java/*.log', 'health check']) world.shown.add(piece)
+
+  // What lines look like.
+  const all = (file: string, pattern: RegExp) =>
+    t.true(
+      linesOf(on(file)).every((line) => pattern.test(line)),
+      file,
+    )
+  all('bsd', /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ \S/)
+  all('iso', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?([+-]\d\d:\d\d|Z) \S+\.example\.com(\/\S+)? \S/)
+  all('own', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S+\.example\.com \S/)
+  t.true(linesOf(on('utc')).includes('Nov 23 12:00:00 structured'))
+  t.is(JSON.parse(linesOf(on('documents'))[0]!)['message'], 'overheated')
+  t.true(linesOf(on('iso')).some((line) => line.includes(' tunnel.example.com/liar t: by the tunnel')))
+
+  // Where there is a date in the path, and what a file is like.
+  t.deepEqual(world.texts(on(`days/${WEB}/2026/11/23/local4`)), ['structured'])
+  const fileBelow = (folder: string) =>
+    fs.readdirSync(on(folder), { recursive: true, encoding: 'utf8' }).map((name) => on(path.join(folder, name)))
+  for (const folder of [`received/${WEB}`, 'kept']) {
+    const texts = fileBelow(folder)
+      .filter((file) => fs.statSync(file).isFile())
+      .flatMap((file) => world.texts(file))
+    for (const text of ALL) t.true(texts.includes(text), `${folder}: ${text}`)
+    t.false(fs.existsSync(on(`received/${WEB}/2026/11/23`)))
+  }
+  const { mode, gid } = fs.statSync(on(`owned/${WEB}/messages`))
+  t.is(mode & 0o777, 0o644)
+  t.is(fs.statSync(on(`owned/${WEB}`)).mode & 0o777, 0o755)
+  if (process.getuid?.() === 0) t.is(gid, Number(execFileSync('getent', ['group', 'adm'], { encoding: 'utf8' }).split(':')[2]))
+  const noise = linesOf(on('limited')).filter((line) => line.endsWith(': noise')).length
+  t.true(noise >= 2 && noise < NOISE_COUNT, `${noise} of ${NOISE_COUNT}`)
+  t.false(fs.existsSync(on('absent')), 'with create_dirs: false nothing is made')
+  fs.mkdirSync(on('absent'))
+  await world.shows(on('absent/messages'), [...ALL, ...Object.keys(FOREIGN)])
+  for (const name of ['days', 'received', 'owned']) world.shown.add(`/var/log/${name}/$HOST`)
+  world.shown.add('/var/log/kept/$R_YEAR$R_MONTH$R_DAY').add('/var/log/limited').add('/var/log/absent/messages')
+
+  // What has nothing to show but its state, and the macros.
+  await eventually(
+    'the users, who are not logged in',
+    async () => {
+      const delivered = await world.delivered('agent')
+      return ['users *: open', 'users root,alice: open'].every((one) => delivered.includes(one))
+    },
+    () => world.agent.said,
+  )
+  world.shown.add('to: "*"').add('to: "root,alice"')
+  for (const place of ['spool/segments', 'identity/cert.pem']) t.true(fs.existsSync(world.place('agent', `var/lib/loghop/${place}`)))
+  world.shown.add('/var/lib/loghop/spool').add('/var/lib/loghop/identity')
+  const written = linesOf(world.place('central', 'var/log/macros')).map((line) => line.split(BAR))
+  const structured = written.find((values) => values.includes('structured'))!
+  for (const [index, [code, value]] of Object.entries(MACRO_VALUES).entries()) {
+    if (typeof value === 'string') t.is(structured[index], value, code)
+    else t.regex(structured[index]!, value, code)
+  }
+  const tunnelled = written.find((values) => values.includes('by the tunnel'))!
+  t.deepEqual(tunnelled.slice(0, 2), ['tunnel.example.com', 'liar'])
+  const macroCells = TRANSLATIONS.rows('| macro of syslog-ng | Loghop |').map(([, text]) => text!)
+  t.deepEqual(
+    new Set(macroCells.filter((text) => !text.startsWith('none, because ')).map((text) => codeIn(text)[0]!)),
+    new Set(MACRO_CODES),
+  )
+  t.deepEqual(rowsWithout(rows, world.shown), [], 'every row has been shown')
 })
