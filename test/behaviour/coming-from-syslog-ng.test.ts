@@ -7,18 +7,17 @@ import * as net from 'node:net'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { agentOptions } from '../../agent/options.ts'
-import { askStatus } from '../../core/daemon/status-socket.ts'
 import { relayOptions } from '../../relay/options.ts'
 import { Chain, linesOf } from '../support/chain.ts'
 import { load } from '../support/configuration.ts'
-import { Daemon } from '../support/daemon.ts'
+import type { Daemon } from '../support/daemon.ts'
 import { startReceiver } from '../support/datagram-receiver.ts'
 import { say, sayTls } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
 import { sendDatagrams } from '../support/local-sender.ts'
 import { codeIn } from '../support/manual.ts'
 import { startTerminal } from '../support/terminal.ts'
-import { listed, moved, PLACES, type Row, TRANSLATIONS, translations } from '../support/translated.ts'
+import { listed, Machines, PLACES, type Row, TRANSLATIONS, translations } from '../support/translated.ts'
 import { LineReceiver, OctetReceiver, receiveDatagrams } from '../unit/destinations/foreign-receivers.ts'
 
 const ROWS = translations()
@@ -104,6 +103,12 @@ function textIn(line: string): string | undefined {
   return [...ALL, ...Object.keys(FOREIGN)].find((text) => line.includes(text))
 }
 
+/** The texts that stand in a file, each once however often it comes. */
+function textsIn(file: string): string[] {
+  const found = linesOf(file).map(textIn)
+  return [...new Set(found.filter((text) => text !== undefined))].sort()
+}
+
 function but(...texts: string[]): string[] {
   return ALL.filter((text) => !texts.includes(text))
 }
@@ -150,60 +155,12 @@ const BY_DESTINATION: Readonly<Record<string, readonly string[]>> = {
   ),
 }
 
-class World {
-  readonly chain: Chain
-  agent!: Daemon
-  relay!: Daemon
-  readonly #t: ExecutionContext
-  readonly ports: Record<string, number> = {}
-  console = ''
-  /** Pieces of the rows that something was found for. */
-  readonly shown = new Set<string>()
-
-  constructor(t: ExecutionContext, chain: Chain) {
-    this.#t = t
-    this.chain = chain
-  }
-
-  /** A path of one of the three machines. */
-  place(machine: 'agent' | 'relay' | 'central', file: string): string {
-    return path.join(this.chain.directory, machine, file)
-  }
-
-  /** Directories that an installed system has, the identity, and the configuration moved there. */
-  async start(machine: 'agent' | 'relay' | 'central', yaml: string): Promise<Daemon> {
-    for (const directory of ['var/lib/loghop', 'var/log/app', 'var/log/java', 'run/loghop', 'run/other', 'dev'])
-      fs.mkdirSync(this.place(machine, directory), { recursive: true })
-    const order = { name: machine === 'agent' ? WEB : `${machine}.example.com`, role: machine === 'agent' ? 'agent' : 'relay' } as const
-    const speaksFor = machine === 'agent' ? [] : ['*.example.com', '*.site1.example.com']
-    await this.chain.issue(`${machine}/var/lib/loghop/identity`, { ...order, san: ['127.0.0.1'], speaksFor })
-    const file = this.chain.place(`${machine}.yaml`)
-    const root = path.join(this.chain.directory, machine)
-    fs.writeFileSync(file, moved(yaml, { root, console: this.console, ports: this.ports }))
-    const daemon = Daemon.spawn(this.#t, machine === 'agent' ? 'agent' : 'relay', file)
-    await daemon.event('started')
-    return daemon
-  }
-
-  /** The texts that stand in a file, each once however often it comes. */
-  texts(file: string): string[] {
-    const found = linesOf(file).map(textIn)
-    return [...new Set(found.filter((text) => text !== undefined))].sort()
-  }
-
-  /** Waits until just these texts stand in a file. */
-  async shows(file: string, texts: readonly string[]): Promise<void> {
-    const wanted = [...texts].sort()
-    const found = (): string => `${path.relative(this.chain.directory, file)}: ${this.texts(file).join(', ')}`
-    await eventually(`${wanted.length} texts in ${file}`, () => this.texts(file).length >= wanted.length, found, 30_000)
-    this.#t.deepEqual(this.texts(file), wanted, file)
-  }
-
-  /** Of an agent or relay, each destination as `kind place: state`, where nothing is behind. */
-  async delivered(machine: 'agent' | 'relay'): Promise<string[]> {
-    const { destinations } = await askStatus(this.place(machine, 'var/lib/loghop/spool'))
-    return destinations.filter((one) => one['lag_bytes'] === 0).map((one) => `${one['kind']} ${one['path']}: ${one['state']}`)
-  }
+/** Waits until just these texts stand in a file. */
+async function shows(t: ExecutionContext, file: string, texts: readonly string[]): Promise<void> {
+  const wanted = [...texts].sort()
+  const found = (): string => `${file}: ${textsIn(file).join(', ')}`
+  await eventually(`${wanted.length} texts in ${file}`, () => textsIn(file).length >= wanted.length, found, 30_000)
+  t.deepEqual(textsIn(file), wanted, file)
 }
 
 /** The rows of which no piece is among those. */
@@ -260,10 +217,11 @@ const MACRO_VALUES: Readonly<Record<string, string | RegExp>> = {
 }
 const MACRO_CODES = Object.keys(MACRO_VALUES)
 
-test('all translations run together: every message is where the table says', async (t) => {
+test.serial('all translations run together: every message is where the table says', async (t) => {
   t.timeout(180_000)
   const chain = await Chain.make(t)
-  const world = new World(t, chain)
+  const world = new Machines(t, chain)
+  const shown = new Set<string>()
   const rows = ROWS.filter(({ classic }) => ELSEWHERE[classic] === undefined)
   for (const [file, title] of Object.values(ELSEWHERE))
     t.true(fs.readFileSync(path.join(import.meta.dirname, '..', file), 'utf8').includes(title))
@@ -280,11 +238,11 @@ test('all translations run together: every message is where the table says', asy
   const datagrams = await receiveDatagrams(t, await lines.listen())
   world.ports['192.0.2.9:514'] = lines.port
 
-  world.relay = await world.start('relay', head + listed(rows, 'listeners') + listed(rows, 'destinations'))
-  const relayPorts = await portsOf(world.relay)
+  const relay = await world.start('relay', head + listed(rows, 'listeners') + listed(rows, 'destinations'))
+  const relayPorts = await portsOf(relay)
   const listener = (classic: string) => {
     const [port, yaml] = portOf(relayPorts, rows, 'listeners', classic)
-    world.shown.add(yaml)
+    shown.add(yaml)
     return port
   }
   world.ports['relay.example.com:6514'] = listener('tcp(ip(0.0.0.0)), network()')
@@ -300,17 +258,17 @@ test('all translations run together: every message is where the table says', asy
   const stream = net.createServer((socket) => socket.pipe(fs.createWriteStream(chain.place('other-stream'))))
   await new Promise<void>((resolve) => stream.listen(world.place('agent', 'run/other/stream'), resolve))
   t.teardown(() => stream.close())
-  world.agent = await world.start('agent', listed(rows, 'agent.yaml') + listed(rows, 'sources') + listed(rows, 'rules'))
-  const agentPorts = await portsOf(world.agent)
+  const agent = await world.start('agent', listed(rows, 'agent.yaml') + listed(rows, 'sources') + listed(rows, 'rules'))
+  const agentPorts = await portsOf(agent)
   const source = (classic: string) => {
     const [port, yaml] = portOf(agentPorts, rows, 'sources', classic)
-    world.shown.add(yaml)
+    shown.add(yaml)
     return port
   }
 
   // Everything that is said, everywhere.
   const at = (file: string) => {
-    world.shown.add(`/${file}`)
+    shown.add(`/${file}`)
     return world.place('agent', file)
   }
   t.is(sendDatagrams(at('dev/log'), [...Object.values(LOCAL), ...Array<string>(NOISE_COUNT - 1).fill(LOCAL.noise)]), undefined)
@@ -342,29 +300,35 @@ test('all translations run together: every message is where the table says', asy
     ['netmask("192.0.2.0/24") around', /peer-refused: .*127\.0\.0\.1.*allow/],
   ] as const) {
     await sayTls(place(classic), box7, '<13>t: refused\n')
-    await world.relay.waitFor(reason)
+    await relay.waitFor(reason)
   }
 
-  // Where it landed.
-  for (const [file, texts] of Object.entries(BY_RULE)) await world.shows(at(`var/log/${file}`), texts)
-  for (const file of ['xconsole', 'other-log', 'other-stream', 'console']) await world.shows(chain.place(file), ['overheated'])
-  for (const piece of ['/dev/console', '/dev/xconsole', '/run/other/log', '/run/other/stream']) world.shown.add(piece)
+  // Where it landed, once nothing is under way that could land elsewhere.
+  await shows(t, world.place('agent', 'var/log/all'), BY_RULE['all']!)
+  await shows(t, world.place('relay', 'var/log/iso'), BY_DESTINATION['iso']!)
+  await eventually('all to be delivered', async () => (await world.waiting('agent')).length === 0)
+  await eventually('all but what waits for its directory', async () =>
+    (await world.waiting('relay')).every((one) => one.includes('/absent/')),
+  )
+  for (const [file, texts] of Object.entries(BY_RULE)) await shows(t, at(`var/log/${file}`), texts)
+  for (const file of ['xconsole', 'other-log', 'other-stream', 'console']) await shows(t, chain.place(file), ['overheated'])
+  for (const piece of ['/dev/console', '/dev/xconsole', '/run/other/log', '/run/other/stream']) shown.add(piece)
   const on = (file: string) => world.place('relay', path.join('var/log', file))
   for (const [file, texts] of Object.entries(BY_DESTINATION)) {
-    await world.shows(on(file), texts)
-    world.shown.add(`/var/log/${file.replace(/^(remote|hosts)\/[^/]+/, '$1/$HOST')}`)
+    await shows(t, on(file), texts)
+    shown.add(`/var/log/${file.replace(/^(remote|hosts)\/[^/]+/, '$1/$HOST')}`)
   }
   for (const name of new Set(Object.values(FOREIGN)))
-    await world.shows(world.place('central', `var/log/hosts/${name}/messages`), BY_DESTINATION[`hosts/${name}/messages`]!)
-  world.shown.add('central.example.com:6514').add('relay.example.com:6514').add('web01.example.com')
+    await shows(t, world.place('central', `var/log/hosts/${name}/messages`), BY_DESTINATION[`hosts/${name}/messages`]!)
+  shown.add('central.example.com:6514').add('relay.example.com:6514').add('web01.example.com')
   await eventually('what is forwarded', () => lines.messages.length > 0 && datagrams.datagrams.length > 0 && siem.messages.length > 0)
   for (const text of [...lines.messages, ...datagrams.datagrams.map(String), ...siem.messages])
     t.regex(text, /^<186>1 \S+ web01\.example\.com app \d+ - .*overheated$/)
-  world.shown.add('protocol: tcp').add('protocol: udp').add('protocol: syslog-tls')
+  shown.add('protocol: tcp').add('protocol: udp').add('protocol: syslog-tls')
   const own = world.place('relay', 'var/log/hosts/web01.example.com/messages')
   t.true(linesOf(own).some((line) => / loghop-agent\[\d+\]: Agent web01\.example\.com takes messages/.test(line)))
   t.regex(linesOf(own).find((line) => line.includes('by the small socket'))!, /: by the small socket x{8100,8192}$/)
-  for (const piece of ['internal', '/run/loghop/relay', '/var/log/java/*.log', 'health check']) world.shown.add(piece)
+  for (const piece of ['internal', '/run/loghop/relay', '/var/log/java/*.log', 'health check']) shown.add(piece)
 
   // What lines look like.
   const all = (file: string, pattern: RegExp) =>
@@ -380,13 +344,13 @@ test('all translations run together: every message is where the table says', asy
   t.true(linesOf(on('iso')).some((line) => line.includes(' tunnel.example.com/liar t: by the tunnel')))
 
   // Where there is a date in the path, and what a file is like.
-  t.deepEqual(world.texts(on(`days/${WEB}/2026/11/23/local4`)), ['structured'])
+  t.deepEqual(textsIn(on(`days/${WEB}/2026/11/23/local4`)), ['structured'])
   const fileBelow = (folder: string) =>
     fs.readdirSync(on(folder), { recursive: true, encoding: 'utf8' }).map((name) => on(path.join(folder, name)))
   for (const folder of [`received/${WEB}`, 'kept']) {
     const texts = fileBelow(folder)
       .filter((file) => fs.statSync(file).isFile())
-      .flatMap((file) => world.texts(file))
+      .flatMap((file) => textsIn(file))
     for (const text of ALL) t.true(texts.includes(text), `${folder}: ${text}`)
     t.false(fs.existsSync(on(`received/${WEB}/2026/11/23`)))
   }
@@ -398,22 +362,15 @@ test('all translations run together: every message is where the table says', asy
   t.true(noise >= 2 && noise < NOISE_COUNT, `${noise} of ${NOISE_COUNT}`)
   t.false(fs.existsSync(on('absent')), 'with create_dirs: false nothing is made')
   fs.mkdirSync(on('absent'))
-  await world.shows(on('absent/messages'), [...ALL, ...Object.keys(FOREIGN)])
-  for (const name of ['days', 'received', 'owned']) world.shown.add(`/var/log/${name}/$HOST`)
-  world.shown.add('/var/log/kept/$R_YEAR$R_MONTH$R_DAY').add('/var/log/limited').add('/var/log/absent/messages')
+  await shows(t, on('absent/messages'), [...ALL, ...Object.keys(FOREIGN)])
+  for (const name of ['days', 'received', 'owned']) shown.add(`/var/log/${name}/$HOST`)
+  shown.add('/var/log/kept/$R_YEAR$R_MONTH$R_DAY').add('/var/log/limited').add('/var/log/absent/messages')
 
   // What has nothing to show but its state, and the macros.
-  await eventually(
-    'the users, who are not logged in',
-    async () => {
-      const delivered = await world.delivered('agent')
-      return ['users *: open', 'users root,alice: open'].every((one) => delivered.includes(one))
-    },
-    () => world.agent.said,
-  )
-  world.shown.add('to: "*"').add('to: "root,alice"')
+  for (const users of ['*', 'root,alice']) t.true((await world.destinations('agent')).includes(`users ${users}: open`))
+  shown.add('to: "*"').add('to: "root,alice"')
   for (const place of ['spool/segments', 'identity/cert.pem']) t.true(fs.existsSync(world.place('agent', `var/lib/loghop/${place}`)))
-  world.shown.add('/var/lib/loghop/spool').add('/var/lib/loghop/identity')
+  shown.add('/var/lib/loghop/spool').add('/var/lib/loghop/identity')
   const written = linesOf(world.place('central', 'var/log/macros')).map((line) => line.split(BAR))
   const structured = written.find((values) => values.includes('structured'))!
   for (const [index, [code, value]] of Object.entries(MACRO_VALUES).entries()) {
@@ -427,5 +384,31 @@ test('all translations run together: every message is where the table says', asy
     new Set(macroCells.filter((text) => !text.startsWith('none, because ')).map((text) => codeIn(text)[0]!)),
     new Set(MACRO_CODES),
   )
-  t.deepEqual(rowsWithout(rows, world.shown), [], 'every row has been shown')
+  t.deepEqual(rowsWithout(rows, shown), [], 'every row has been shown')
+})
+
+test.serial('the twin of the recipe does what the recipe did', async (t) => {
+  const chain = await Chain.make(t)
+  const world = new Machines(t, chain)
+  const [agentYaml, relayYaml] = TRANSLATIONS.blocks('yaml')
+  const relay = await world.start('relay', relayYaml!)
+  world.ports['loghost.example.com:6514'] = (await portsOf(relay))[0]!
+  const agent = await world.start('agent', agentYaml!)
+  const at = (file: string) => world.place('agent', file)
+  t.is(sendDatagrams(at('dev/log'), Object.values(LOCAL)), undefined)
+  fs.writeFileSync(at('var/log/app/app.log'), 'by a file\n')
+  await shows(t, at('var/log/auth.log'), ['Failed password for root', 'no such user'])
+  const kept = ['disk broken', 'overheated', 'GET refused it', 'structured', 'idle', 'all is well', 'health check']
+  await shows(t, at('var/log/messages'), kept)
+  await shows(t, world.place('relay', 'var/log/hosts/auth.log'), ['Failed password for root', 'no such user'])
+  const hosts = world.place('relay', 'var/log/hosts')
+  const shipped = (): string[] => {
+    const names = fs.readdirSync(hosts, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('/messages'))
+    t.true(names.every((name) => /^web01\.example\.com\/\d{4}\/\d\d\/\d\d\/messages$/.test(name)))
+    return names.flatMap((name) => textsIn(path.join(hosts, name))).sort()
+  }
+  const wanted = [...Object.keys(LOCAL), 'by a file']
+  await eventually('all at the loghost', () => shipped().length >= wanted.length)
+  t.deepEqual(shipped(), wanted.sort())
+  t.deepEqual(await agent.end('SIGTERM'), { code: 0, signal: null })
 })

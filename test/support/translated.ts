@@ -1,6 +1,11 @@
 // The rows of docs/coming-from-syslog-ng.md put together to whole configurations, and moved to a place where a test can run them.
 
+import * as fs from 'node:fs'
 import * as path from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { askStatus } from '../../core/daemon/status-socket.ts'
+import { AGENT_NAME, type Chain } from './chain.ts'
+import { Daemon } from './daemon.ts'
 import { codeIn, Manual } from './manual.ts'
 
 export const TRANSLATIONS = new Manual('coming-from-syslog-ng.md')
@@ -52,4 +57,55 @@ export function moved(yaml: string, { root, console, ports }: Moves): string {
     .replace(/[\w.]+:\d{3,4}\b(?=[" \],])/g, (address) =>
       Object.hasOwn(ports, address) ? `127.0.0.1:${ports[address]}` : address === '127.0.0.1:0' ? address : `127.0.0.1:1`,
     )
+}
+
+/** Whole hosts below one directory, each with a root of its own. */
+export class Machines {
+  readonly ports: Record<string, number> = {}
+  console = ''
+  readonly #t: ExecutionContext
+  readonly #chain: Chain
+
+  constructor(t: ExecutionContext, chain: Chain) {
+    this.#t = t
+    this.#chain = chain
+  }
+
+  place(machine: string, file: string): string {
+    return path.join(this.#chain.directory, machine, file)
+  }
+
+  /** Makes the directories that an installed system has and the identity, and runs the configuration, moved there. */
+  async start(machine: 'agent' | 'relay' | 'central', yaml: string): Promise<Daemon> {
+    for (const directory of ['var/lib/loghop', 'var/log/app', 'var/log/java', 'run/loghop', 'run/other', 'dev'])
+      fs.mkdirSync(this.place(machine, directory), { recursive: true })
+    const isAgent = machine === 'agent'
+    await this.#chain.issue(`${machine}/var/lib/loghop/identity`, {
+      name: isAgent ? AGENT_NAME : `${machine}.example.com`,
+      role: isAgent ? 'agent' : 'relay',
+      san: ['127.0.0.1'],
+      speaksFor: isAgent ? [] : ['*.example.com', '*.site1.example.com'],
+    })
+    const file = this.#chain.place(`${machine}.yaml`)
+    fs.writeFileSync(file, moved(yaml, { root: this.place(machine, ''), console: this.console, ports: this.ports }))
+    const daemon = Daemon.spawn(this.#t, isAgent ? 'agent' : 'relay', file)
+    await daemon.event('started')
+    return daemon
+  }
+
+  /** Each destination as `kind place: state`. */
+  destinations(machine: string): Promise<string[]> {
+    return this.#destinations(machine, () => true)
+  }
+
+  /** Of these, the ones that are behind. */
+  waiting(machine: string): Promise<string[]> {
+    return this.#destinations(machine, (one) => one['lag_bytes'] !== 0)
+  }
+
+  async #destinations(machine: string, isMeant: (one: Readonly<Record<string, string | number>>) => boolean): Promise<string[]> {
+    const status = await askStatus(this.place(machine, 'var/lib/loghop/spool'))
+    const destinations = status['destinations'] as ReadonlyArray<Readonly<Record<string, string | number>>>
+    return destinations.filter(isMeant).map((one) => `${one['kind']} ${one['path']}: ${one['state']}`)
+  }
 }
