@@ -27,7 +27,7 @@ const RELAY_HEAD = 'identity: /i\nspool: { directory: /s }\n'
 const LISTENER = { classic: '', place: 'listeners', yaml: '{ tls: "0.0.0.0:6514", clients: { names: [ "*" ] } }', text: '' } as const
 const DESTINATION = { classic: '', place: 'destinations', yaml: '{ files: /f }', text: '' } as const
 
-/** Row by row what the whole run below cannot have: it is run elsewhere. */
+/** What the run of all rows below cannot have, since a test's host need not have it, and where it is run. */
 const ELSEWHERE: Readonly<Record<string, readonly [file: string, title: string]>> = {
   'file("/proc/kmsg"), pipe("/proc/kmsg")': ['interop/sources.test.ts', "the kernel's messages come once"],
   'system(), systemd-journal()': ['interop/sources.test.ts', 'the journal is followed across kills'],
@@ -57,7 +57,7 @@ test('each translation is read by the real schema, on the relay too where it may
   }
 })
 
-/** What is sent to /dev/log, by the words that each ends with. */
+/** What is sent to /dev/log, by words that stand in that one alone. */
 const LOCAL = {
   'Failed password for root': '<38>sshd[7]: Failed password for root',
   'disk broken': '<27>app: disk broken',
@@ -113,7 +113,7 @@ function but(...texts: string[]): string[] {
   return ALL.filter((text) => !texts.includes(text))
 }
 
-/** Texts that stand at the end of each path of the agent's rules. */
+/** What each file of the agent's rules gets. */
 const BY_RULE: Readonly<Record<string, readonly string[]>> = {
   facility: ['Failed password for root', 'no such user'],
   level: ['overheated'],
@@ -136,7 +136,7 @@ const BY_RULE: Readonly<Record<string, readonly string[]>> = {
   rest: but('health check', 'noise'),
 }
 
-/** The same of the relay's destinations. */
+/** What each file of the relay's destinations gets. */
 const BY_DESTINATION: Readonly<Record<string, readonly string[]>> = {
   host: [...ALL, 'by a trusted name'],
   listed: [...ALL, 'by a trusted name'],
@@ -371,6 +371,7 @@ test.serial('all translations run together: every message is where the table say
   shown.add('to: "*"').add('to: "root,alice"')
   for (const place of ['spool/segments', 'identity/cert.pem']) t.true(fs.existsSync(world.place('agent', `var/lib/loghop/${place}`)))
   shown.add('/var/lib/loghop/spool').add('/var/lib/loghop/identity')
+  await shows(t, world.place('central', 'var/log/macros'), [...ALL, ...Object.keys(FOREIGN)])
   const written = linesOf(world.place('central', 'var/log/macros')).map((line) => line.split(BAR))
   const structured = written.find((values) => values.includes('structured'))!
   for (const [index, [code, value]] of Object.entries(MACRO_VALUES).entries()) {

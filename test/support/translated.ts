@@ -44,19 +44,20 @@ export interface Moves {
   readonly root: string
   /** What stands for /dev/console. */
   readonly console: string
-  /** By address as it is written. */
+  /** Of receivers on loopback, by their address as it is written. */
   readonly ports: Readonly<Record<string, number>>
 }
 
 /** Every path below the root, every listener on a free loopback port, and every receiver where it really is. */
 export function moved(yaml: string, { root, console, ports }: Moves): string {
   const isRoot = process.getuid?.() === 0
-  return (isRoot ? yaml : yaml.replaceAll(' group: adm,', ''))
-    .replace(/\/(?:var|run|dev)\/[\w./-]+/g, (file) => (file === '/dev/console' ? console : path.join(root, file)))
-    .replace(/(?:0\.0\.0\.0|127\.0\.0\.1):\d+/g, '127.0.0.1:0')
-    .replace(/[\w.]+:\d{3,4}\b(?=[" \],])/g, (address) =>
-      Object.hasOwn(ports, address) ? `127.0.0.1:${ports[address]}` : address === '127.0.0.1:0' ? address : `127.0.0.1:1`,
-    )
+  return (
+    (isRoot ? yaml : yaml.replaceAll(' group: adm,', ''))
+      .replace(/\/(?:var|run|dev)\/[\w./-]+/g, (file) => (file === '/dev/console' ? console : path.join(root, file)))
+      .replace(/(?:0\.0\.0\.0|127\.0\.0\.1):\d+/g, '127.0.0.1:0')
+      // Port 1 for those that are not there.
+      .replace(/[\w.]+:\d{3,4}\b(?=[" \],])/g, (address) => `127.0.0.1:${ports[address] ?? 1}`)
+  )
 }
 
 /** Whole hosts below one directory, each with a root of its own. */
