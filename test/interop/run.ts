@@ -42,6 +42,10 @@ const SUITES: Readonly<Record<string, readonly Needed[]>> = {
     { program: 'cc', package: 'libc6-dev', file: '/usr/include/syslog.h' },
     { program: 'unshare', package: 'util-linux' },
   ],
+  'coming-from-syslog-ng.test.ts': [
+    { program: 'syslog-ng', package: 'syslog-ng-core', find: findSyslogNg },
+    { program: 'stunnel', package: 'stunnel4' },
+  ],
   'door.test.ts': [
     { program: 'rsyslogd', package: 'rsyslog' },
     { program: 'rsyslogd', package: 'rsyslog-gnutls', file: `${PLUGINS}/lmnsd_gtls.so` },

@@ -1,30 +1,14 @@
 // Local sockets with real receivers: python3 for datagrams, which Node has not.
 
-import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as net from 'node:net'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { FileLines, RawMessages } from '../../../core/destinations/line-maker.ts'
 import { UnixDatagramOutlet } from '../../../core/destinations/unix-datagram.ts'
 import { UnixStreamOutlet } from '../../../core/destinations/unix-stream.ts'
+import { startReceiver } from '../../support/datagram-receiver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { drained, linesIn, linesOf, messagesOf, OutletWorld } from './outlet-world.ts'
-
-const RECEIVER = `
-import os, socket, sys, time
-path, out, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(path)
-time.sleep(pause)
-with open(out, 'ab', 0) as f:
-    while True: f.write(s.recv(1 << 20) + b'\\n')
-`
-
-function startReceiver(t: ExecutionContext, socket: string, out: string, pauseSeconds = 0) {
-  const child = spawn('python3', ['-c', RECEIVER, socket, out, String(pauseSeconds)], { stdio: 'ignore' })
-  t.teardown(() => void child.kill('SIGKILL'))
-  return child
-}
 
 test('unix: waits for a socket, then one datagram for each message, and waits while the queue is full', async (t) => {
   const world = new OutletWorld(t)

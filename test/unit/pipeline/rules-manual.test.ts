@@ -1,7 +1,5 @@
 // Every example of docs/rules.md is so.
 
-import * as fs from 'node:fs'
-import * as path from 'node:path'
 import test from 'ava'
 import { readConf } from '../../../cli/import-conf.ts'
 import { agentYaml } from '../../../cli/import-yaml.ts'
@@ -14,29 +12,9 @@ import { SEVERITIES } from '../../../core/syslog/priority.ts'
 import { compileSelector } from '../../../core/syslog/selector.ts'
 import { DIALECTS, type Dialect, FACILITY_WORDS } from '../../../core/syslog/selector-names.ts'
 import { load } from '../../support/configuration.ts'
+import { codeIn, Manual } from '../../support/manual.ts'
 
-const MANUAL = fs.readFileSync(path.join(import.meta.dirname, '../../../docs/rules.md'), 'utf8')
-
-function blocks(language: string): string[] {
-  return [...MANUAL.matchAll(/^```(.+)\n([\s\S]*?)^```$/gm)].filter((match) => match[1] === language).map((match) => match[2]!)
-}
-
-/** The rows of the table below a heading that has these words in its first row. */
-function rows(firstRow: string): string[][] {
-  const from = MANUAL.indexOf(firstRow)
-  if (from === -1) throw new Error(`no table ${firstRow}`)
-  const lines = MANUAL.slice(from).split('\n').slice(2)
-  const table = lines.slice(
-    0,
-    lines.findIndex((line) => !line.startsWith('|')),
-  )
-  return table.map((line) =>
-    line
-      .slice(1, -1)
-      .split('|')
-      .map((cell) => cell.trim()),
-  )
-}
+const MANUAL = new Manual('rules.md')
 
 /** `emerg..crit, info`. */
 function shown(bits: number): string {
@@ -51,14 +29,14 @@ function shown(bits: number): string {
 }
 
 test('the rules of the manual are read and compiled', (t) => {
-  const examples = blocks('yaml')
+  const examples = MANUAL.blocks('yaml')
   t.is(examples.length, 5)
   for (const example of examples)
     for (const [at, rule] of load(example, rulesDocument).rules.entries()) t.notThrows(() => compileRule(rule, at + 1, [0]))
 })
 
 test('each selector of the manual chooses what the table says, in each dialect', (t) => {
-  const table = rows('| selector | linux | freebsd | openbsd |')
+  const table = MANUAL.rows('| selector | linux | freebsd | openbsd |')
   t.is(table.length, 10)
   for (const [selector, ...expected] of table)
     for (const [at, dialect] of DIALECTS.entries()) {
@@ -68,12 +46,12 @@ test('each selector of the manual chooses what the table says, in each dialect',
 })
 
 test('the manual names every facility and every macro', (t) => {
-  for (const word of FACILITY_WORDS) if (!/^local[1-6]$/.test(word)) t.regex(MANUAL, new RegExp(`\\b${word}\\b`), word)
-  const macros = rows('| macro | stands for |').join(' ')
+  for (const word of FACILITY_WORDS) if (!/^local[1-6]$/.test(word)) t.regex(MANUAL.text, new RegExp(`\\b${word}\\b`), word)
+  const macros = MANUAL.rows('| macro | stands for |').join(' ')
   for (const name of MACRO_NAMES) t.regex(macros, new RegExp(`\\b${name}\\b`), name)
 })
 
-const MESSAGE = Buffer.from(/^The message `(<86>1 .*)` from/m.exec(MANUAL)![1]!)
+const MESSAGE = Buffer.from(/^The message `(<86>1 .*)` from/m.exec(MANUAL.text)![1]!)
 
 function line(format: string): string {
   const result = lineFormat(format, () => 0)
@@ -86,25 +64,25 @@ function line(format: string): string {
 }
 
 test('the formats give the lines of the manual', (t) => {
-  const table = rows('| format | line |')
+  const table = MANUAL.rows('| format | line |')
   t.is(table.length, 4)
   for (const [format, expected] of table) t.is(`\`${line(/`([^`]+)`/.exec(format!)![1]!)}\``, expected!)
-  t.deepEqual(JSON.parse(line('json')), JSON.parse(blocks('json')[0]!))
+  t.deepEqual(JSON.parse(line('json')), JSON.parse(MANUAL.blocks('json')[0]!))
 })
 
 test('every destination of the manual is taken', (t) => {
-  const table = rows('| `to` | goes to |')
+  const table = MANUAL.rows('| `to` | goes to |')
   t.is(table.length, 10)
   for (const [written] of table)
-    for (const [, to] of written!.matchAll(/`([^`]+)`/g))
-      t.notThrows(() => load(`rules: [ { to: ${to?.startsWith('{') ? to : JSON.stringify(to)} } ]`, rulesDocument), String(to))
+    for (const to of codeIn(written!))
+      t.notThrows(() => load(`rules: [ { to: ${to.startsWith('{') ? to : JSON.stringify(to)} } ]`, rulesDocument), to)
 })
 
 for (const dialect of ['freebsd', 'linux'] satisfies Dialect[])
   test(`the syslog.conf of ${dialect} in the manual becomes the rules behind it`, (t) => {
-    const conf = blocks(`syslog.conf ${dialect}`)[0]!
+    const conf = MANUAL.blocks(`syslog.conf ${dialect}`)[0]!
     const made = agentYaml(readConf(conf, '/etc/syslog.conf', dialect), ['/etc/syslog.conf'], dialect)
-    const from = MANUAL.indexOf(conf)
-    const expected = /^```yaml\n([\s\S]*?)^```$/m.exec(MANUAL.slice(from))![1]!
+    const from = MANUAL.text.indexOf(conf)
+    const expected = /^```yaml\n([\s\S]*?)^```$/m.exec(MANUAL.text.slice(from))![1]!
     t.is(made.slice(made.indexOf('rules:')), expected)
   })
