@@ -78,8 +78,9 @@ function ofRelay(options: RelayOptions): Explained & { readonly hostname: string
   const planned = ruled(options.rules)
   const listed = options.destinations.map((destination, at) => {
     const file = 'files' in destination ? { template: destination.files, zone: destination.zone } : undefined
-    const select = 'select' in destination ? destination.select : undefined
-    const rule = compileRule({ name: `destinations[${at}]`, select }, at + 1, [at])
+    // Not as they come: a destination has a key `program` too.
+    const { select, when } = destination
+    const rule = compileRule({ name: `destinations[${at}]`, select, when }, at + 1, [at])
     return { goal: { label: labelOf(destination), file }, rule, name: cursorOf(destination) }
   })
   const shifted = planned.rules.map((rule) => ({ ...rule, destinations: rule.destinations.map((number) => number + listed.length) }))

@@ -23,7 +23,7 @@ spool: { directory: /nowhere/spool }
 listeners: [ { tcp: "127.0.0.1:0" } ]
 destinations:
   - { files: "/var/log/loghop/$HOST/$R_YEAR/messages" }
-  - { files: /var/log/mail, select: "mail.*" }
+  - { files: /var/log/mail, select: "mail.*", when: { program: "postgres,postfix" } }
   - { forward: [ "central.example.com:6514" ] }
 rules:
   - { host: "*.example.com", to: "/var/log/apps/$PROGRAM" }
@@ -70,7 +70,12 @@ test('a relay: destinations and rules, as JSON, for a line of a file that says n
         reason: '*.* chooses mail.err',
         to: [`file /var/log/loghop/db01.example.com/${year}/messages`],
       },
-      { name: 'destinations[1]', verdict: 'matches', reason: 'mail.* chooses mail.err', to: ['file /var/log/mail'] },
+      {
+        name: 'destinations[1]',
+        verdict: 'matches',
+        reason: 'mail.* chooses mail.err, and program postgres,postfix',
+        to: ['file /var/log/mail'],
+      },
       { name: 'destinations[2]', verdict: 'matches', reason: '*.* chooses mail.err', to: ['forward central.example.com:6514'] },
       { name: 'rule 1', verdict: 'matches', reason: '*.* chooses mail.err, and host *.example.com', to: ['file /var/log/apps/postgres'] },
     ],
@@ -81,6 +86,8 @@ test('a relay: destinations and rules, as JSON, for a line of a file that says n
       'file /var/log/apps/postgres',
     ],
   })
+  // What it chooses besides its selector counts too.
+  t.regex(run(t, RELAY, ['<19>cyrus: a line']).stdout, /destinations\[1\] does not match: not so: program /)
   const other = run(t, RELAY, ['--host', 'elsewhere.example.net', 'text alone'])
   t.regex(other.stdout, /^user\.notice from elsewhere\.example\.net\n {2}\(the line says no facility and level/)
   t.regex(other.stdout, /rule 1 does not match: not so: host \*\.example\.com/)
