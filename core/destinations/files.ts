@@ -188,7 +188,7 @@ export class FilesDestination {
   }
 
   #fail(error: unknown): void {
-    const text = explain(error).replace('\n', '.')
+    const text = explain(error).replace(/\n\s*/, '. ')
     if (errnoOf(error) === undefined && !(error instanceof Error && 'remedy' in error)) throw error
     if (text !== this.#trouble) {
       this.#log.error(
