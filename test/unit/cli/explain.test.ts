@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { temporaryDirectory } from '../../support/chain.ts'
+import { AGENT_NAME, Chain, temporaryDirectory } from '../../support/chain.ts'
 import { ENTRY } from '../../support/daemon.ts'
 import { LIMIT_MS } from '../../support/eventually.ts'
 
@@ -54,6 +54,14 @@ kern.err from web01.example.com, program kernel
 goes to console /dev/console; the relays (relay.example.com:6514), as everything does
 `,
   )
+})
+
+test('an agent goes by the name in its certificate, which is what $HOST stands for', async (t) => {
+  const chain = await Chain.make(t)
+  const config = AGENT.replace('/nowhere/identity', String(chain.agentOptions['identity'])).replace('web01.', 'other.')
+  const { stdout } = run(t, config, ['<38>sshd: Failed'])
+  t.true(stdout.startsWith(`auth.info from ${AGENT_NAME}, program sshd\n`), stdout)
+  t.regex(stdout, new RegExp(`goes to file /var/log/${AGENT_NAME}/`))
 })
 
 test('a relay: destinations and rules, as JSON, for a line of a file that says no priority', (t) => {
