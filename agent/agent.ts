@@ -141,11 +141,14 @@ export async function startAgent(
       await sources.stop()
       loss.stop()
       syncing.stop()
-      // Local destinations are shown only what is durable.
-      await spool.commit()
-      await destinations.stop(deadline)
-      await close()
-      destinations.close()
+      try {
+        // Local destinations are shown only what is durable.
+        await spool.commit()
+        await destinations.stop(deadline)
+        await close()
+      } finally {
+        destinations.close()
+      }
       log.info('stopped', 'Agent stopped', {
         stored: metrics.get('messagesStored'),
         forwarded: metrics.get('messagesForwarded'),

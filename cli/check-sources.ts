@@ -7,33 +7,32 @@ import { requireJournalctl } from '../core/pipeline/journal/journal-source.ts'
 import { openKernelLog } from '../core/pipeline/kernel/kmsg-source.ts'
 import { isSocketLive } from '../core/platform/datagram-socket.ts'
 
+/** Of a socket or pipe that is to be made. */
+function checkPlace(path: string): Verdict {
+  const what = 'source'
+  try {
+    fs.accessSync(path.slice(0, Math.max(1, path.lastIndexOf('/'))), fs.constants.W_OK)
+    return { what, isGood: true, text: `${path} can be made`, remedy: '' }
+  } catch (error) {
+    const remedy = 'Make its directory, or run the agent as a user that may write there'
+    return { what, isGood: false, text: (error as Error).message, remedy }
+  }
+}
+
 function checkSocket(path: string): Verdict {
   const what = 'source'
   const stat = fs.lstatSync(path, { throwIfNoEntry: false })
-  if (stat === undefined || (stat.isSocket() && !isSocketLive(path))) {
-    try {
-      fs.accessSync(path.slice(0, Math.max(1, path.lastIndexOf('/'))), fs.constants.W_OK)
-      return { what, isGood: true, text: `${path} can be made`, remedy: '' }
-    } catch (error) {
-      return {
-        what,
-        isGood: false,
-        text: (error as Error).message,
-        remedy: 'Make its directory, or run the agent as a user that may write there',
-      }
-    }
-  }
+  if (stat === undefined || (stat.isSocket() && !isSocketLive(path))) return checkPlace(path)
   const found = stat.isSymbolicLink()
     ? `a link to ${fs.readlinkSync(path)}`
     : stat.isSocket()
       ? 'a socket that a running process listens on'
       : 'no socket'
-  return {
-    what,
-    isGood: false,
-    text: `${path} is ${found}`,
-    remedy: 'If that is this agent running, all is well; else stop the daemon that has it, or name another path',
-  }
+  const remedy =
+    stat.isSocket() || stat.isSymbolicLink()
+      ? 'If that is this agent running, all is well; else stop the daemon that has it, or name another path'
+      : 'Name another path in sources, or move it away'
+  return { what, isGood: false, text: `${path} is ${found}`, remedy }
 }
 
 /** What `run` would open for each source. Without any, of those that it would take. */
@@ -78,8 +77,16 @@ function tried(text: string, open: () => void): Verdict {
 }
 
 function checkFiles(pattern: string): Verdict {
-  const files = fs.globSync(pattern)
   const what = 'source'
+  const isDirectory = (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  if (isDirectory(pattern))
+    return {
+      what,
+      isGood: false,
+      text: `${pattern} is a directory`,
+      remedy: `Name the files in it, such as ${pattern.replace(/\/*$/, '')}/*.log`,
+    }
+  const files = fs.globSync(pattern).filter((file) => !isDirectory(file))
   for (const file of files) {
     try {
       fs.accessSync(file, fs.constants.R_OK)
@@ -87,14 +94,17 @@ function checkFiles(pattern: string): Verdict {
       return { what, isGood: false, text: (error as Error).message, remedy: 'Run the agent as a user that may read it' }
     }
   }
-  const text = files.length === 0 ? `${pattern} matches no file yet` : `${pattern} matches ${files.length} files, all readable`
+  const text =
+    files.length === 0
+      ? `${pattern} matches no file yet`
+      : `${pattern} matches ${files.length === 1 ? '1 file, which can be read' : `${files.length} files, all readable`}`
   return { what, isGood: true, text, remedy: '' }
 }
 
 function checkPipe(path: string): Verdict {
   const stat = fs.lstatSync(path, { throwIfNoEntry: false })
   const what = 'source'
-  if (stat === undefined) return { what, isGood: true, text: `${path} will be made`, remedy: '' }
+  if (stat === undefined) return checkPlace(path)
   if (stat.isFIFO()) return { what, isGood: true, text: `${path} is a named pipe`, remedy: '' }
   return { what, isGood: false, text: `${path} is not a named pipe`, remedy: 'Name another path in sources, or move it away' }
 }

@@ -1,6 +1,8 @@
 // `loghop explain`: for a line, which rules of a configuration match and why, and where it would go.
 
+import { X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
+import * as path from 'node:path'
 import type { Command } from 'commander'
 import { hostnameOf } from '../agent/agent.ts'
 import type { AgentOptions } from '../agent/options.ts'
@@ -14,6 +16,8 @@ import { MessageCompleter } from '../core/pipeline/message-completer.ts'
 import { compileRule, type Rule } from '../core/pipeline/rules.ts'
 import { type MessageContext, messageContext } from '../core/syslog/message-fields.ts'
 import { FACILITIES, PRI_DEFAULT, PRI_LIMIT, SEVERITIES } from '../core/syslog/priority.ts'
+import { certificateFacts } from '../core/transport/certificate.ts'
+import { normaliseName } from '../core/transport/names.ts'
 import { cursorOf, labelOf } from '../relay/destinations.ts'
 import type { RelayOptions } from '../relay/options.ts'
 import { loadEither } from './spool-config.ts'
@@ -70,7 +74,17 @@ function explainedBy(config: string): Explained & { readonly hostname: string } 
 
 function ofAgent(options: AgentOptions): Explained & { readonly hostname: string } {
   const always = [`the relays (${options.relays.map(({ address }) => `${address.host}:${address.port}`).join(', ')}), as everything does`]
-  return { program: 'agent', ...ruled(options.rules), always, hostname: hostnameOf(options) }
+  return { program: 'agent', ...ruled(options.rules), always, hostname: provedName(options) }
+}
+
+/** Under which it sends: its certificate's, where this user may read that. */
+function provedName(options: AgentOptions): string {
+  try {
+    const { names } = certificateFacts(new X509Certificate(fs.readFileSync(path.join(options.identity, 'cert.pem'))))
+    return names.map(normaliseName).find((name) => name !== undefined) ?? hostnameOf(options)
+  } catch {
+    return hostnameOf(options)
+  }
 }
 
 /** Its destinations choose as rules do, each for itself; a rule's `stop` does not reach them. */
@@ -78,8 +92,9 @@ function ofRelay(options: RelayOptions): Explained & { readonly hostname: string
   const planned = ruled(options.rules)
   const listed = options.destinations.map((destination, at) => {
     const file = 'files' in destination ? { template: destination.files, zone: destination.zone } : undefined
-    const select = 'select' in destination ? destination.select : undefined
-    const rule = compileRule({ name: `destinations[${at}]`, select }, at + 1, [at])
+    // Not as they come: a destination has a key `program` too.
+    const { select, when } = destination
+    const rule = compileRule({ name: `destinations[${at}]`, select, when }, at + 1, [at])
     return { goal: { label: labelOf(destination), file }, rule, name: cursorOf(destination) }
   })
   const shifted = planned.rules.map((rule) => ({ ...rule, destinations: rule.destinations.map((number) => number + listed.length) }))

@@ -73,8 +73,9 @@ export function statusLines(document: StatusDocument): { lines: string[]; isGood
   for (const destination of status.destinations) {
     const state = String(destination['state'])
     isGood &&= GOOD_STATES.includes(state)
+    const suppressed = Number(destination['suppressed'] ?? 0)
     lines.push(
-      `destination  ${destination['kind']} ${destination['relay'] ?? destination['path']}: ${state}, ${formatSize(Number(destination['lag_bytes']))} behind${destination['guarantee'] ? `, ${destination['guarantee']}` : ''}${destination['trouble'] ? ` (${printable(String(destination['trouble']))})` : ''}`,
+      `destination  ${destination['kind']} ${destination['relay'] ?? destination['path']}: ${state}, ${formatSize(Number(destination['lag_bytes']))} behind${suppressed > 0 ? `, ${suppressed} suppressed` : ''}${destination['guarantee'] ? `, ${destination['guarantee']}` : ''}${destination['trouble'] ? ` (${printable(String(destination['trouble']))})` : ''}`,
     )
   }
   for (const peer of (status.peers ?? []).slice(0, PEERS_SHOWN))

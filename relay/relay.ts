@@ -155,11 +155,15 @@ export async function startRelay(
     for (const { passthrough } of passthroughs) passthrough.close()
     await door.leave()
     loss.stop()
-    await spool.commit()
-    await destinations.stop(deadline)
-    await close()
-    destinations.close()
-    door.destroy()
+    try {
+      await spool.commit()
+      await destinations.stop(deadline)
+      await close()
+    } finally {
+      // Whatever failed: what stays open here would keep the process.
+      destinations.close()
+      door.destroy()
+    }
   }
   let bound: string[] = []
   const passed: string[] = []

@@ -94,6 +94,7 @@ function isWrongFromTheStart(issue: Issue): boolean {
 
 function requiredKeysIn(schema: Schema, value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
+  if (Array.isArray(value)) return definition(bare(schema)).type === 'array' ? 2 : 0
   const required = keysOf(schema).filter((key) => !isOptional(schema, key))
   const own = Object.keys(value)
   if (required.some((key) => own.includes(key))) return 2
@@ -155,9 +156,14 @@ function schemaAt(schema: Schema, path: Path, value: unknown): Schema | undefine
 
 /** The branch that a mapping was meant for: zod reports the faults of a union's only viable branch without naming it. */
 function meantBy(schema: Schema | undefined, value: unknown): Schema | undefined {
-  const def = schema === undefined ? undefined : definition(bare(schema))
-  if (def?.type !== 'union') return schema
-  return def.options.toSorted((a, b) => requiredKeysIn(b, value) - requiredKeysIn(a, value))[0]
+  if (schema === undefined) return undefined
+  return branchesOf(schema).toSorted((a, b) => requiredKeysIn(b, value) - requiredKeysIn(a, value))[0]
+}
+
+/** Of a union, and of unions within it; anything else is its own only one. */
+function branchesOf(schema: Schema): Schema[] {
+  const def = definition(bare(schema))
+  return def.type === 'union' ? def.options.flatMap(branchesOf) : [schema]
 }
 
 function valueAt(value: unknown, path: Path): unknown {

@@ -15,14 +15,18 @@ export interface Running extends Watched {
 /** @param progress to be called, as often as one likes, by what may take long while it gets on */
 export type Start = (progress: (what: string) => void) => Promise<Running>
 
+/** What a stop may take beyond the time that deliveries are given; the service manager has been told of more. */
+const STOP_MARGIN_MS = 20_000
+
 const NEXT = { running: ['stopping'], stopping: ['stopped'], stopped: [] } as const
 
 /**
  * Starts, and runs until SIGTERM or SIGINT, then stops in order for at most `stopTimeoutMs`; a second signal stops at once. The spool keeps what is left
  * either way. A signal that comes during the start waits for its end, so that nothing half made is left behind. The service manager is told of each step.
- * Resolves when all is stopped; rejects with what `start` has thrown.
+ * Resolves when all is stopped; rejects with what `start` or the stop has thrown.
+ * @param marginMs a stop that takes that much longer hangs, with a disk that no sync comes back from for instance, and is ended at once
  */
-export function untilStopped(start: Start, stopTimeoutMs: number, log: Log): Promise<void> {
+export function untilStopped(start: Start, stopTimeoutMs: number, log: Log, marginMs = STOP_MARGIN_MS): Promise<void> {
   const state = new StateMachine<keyof typeof NEXT>('daemon', NEXT, 'running')
   const service = new ServiceNotifier(process.env, process.pid, log)
   return new Promise((resolve, reject) => {
@@ -37,7 +41,19 @@ export function untilStopped(start: Start, stopTimeoutMs: number, log: Log): Pro
       log.info('stopping', `Stopping on ${signal}`, {})
       service.stopping(stopTimeoutMs)
       const deadline = AbortSignal.timeout(stopTimeoutMs)
-      const stopped = started.then((running) => running.stop(deadline))
+      const stopped = started.then((running) => {
+        // Also where the stop has failed and something that is still open keeps the process.
+        setTimeout(() => {
+          const limit = `${(stopTimeoutMs + marginMs) / 1000} s`
+          log.error(
+            'stop-unfinished',
+            `Ended at once: it had not stopped within ${limit}; the spool keeps what is left. Look at its disk`,
+            {},
+          )
+          process.kill(process.pid, 'SIGKILL')
+        }, stopTimeoutMs + marginMs).unref()
+        return running.stop(deadline)
+      })
       stopped.then(() => {
         state.to('stopped')
         process.off('SIGTERM', onSignal)
@@ -49,6 +65,8 @@ export function untilStopped(start: Start, stopTimeoutMs: number, log: Log): Pro
     }
     const onHangup = (): void => {
       started.then(async (running) => {
+        // What is closed by then must not be opened anew.
+        if (!state.is('running')) return
         service.reloading()
         await running.reload()
         service.reloaded()
@@ -56,7 +74,9 @@ export function untilStopped(start: Start, stopTimeoutMs: number, log: Log): Pro
     }
     // Also where there is nothing to open: without a listener the signal would open a debugger's port.
     const onReopen = (): void => {
-      started.then((running) => running.reopen?.(), reject)
+      started.then((running) => {
+        if (state.is('running')) running.reopen?.()
+      }, reject)
     }
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)

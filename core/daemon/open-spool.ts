@@ -22,7 +22,7 @@ const FINDINGS: Readonly<Record<Finding['kind'], string>> = {
 export interface OpenedSpool {
   readonly spool: Spool
   readonly health: SpoolHealth
-  /** Last checkpoint, clean mark, lock released. */
+  /** Last checkpoint, clean mark, lock released. @throws {LoghopError} the former two cannot be written */
   close(): Promise<void>
 }
 
@@ -120,8 +120,19 @@ export function openSpool(
     health,
     close: async () => {
       clearInterval(timer)
-      await spool.close()
-      lock?.release()
+      try {
+        await spool.close()
+      } catch (error) {
+        if (errnoOf(error) === undefined) throw error
+        throw new LoghopError(
+          'SPOOL',
+          `Cannot write the last cursors of the spool ${options.directory}: ${(error as Error).message}`,
+          'See that the directory is there and can be written to; the next start goes on where the cursors in it stand, so some may come again',
+          { cause: error },
+        )
+      } finally {
+        lock?.release()
+      }
     },
   }
 }

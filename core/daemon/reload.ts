@@ -69,7 +69,8 @@ export class Reload<Options> {
     if (!(error instanceof LoghopError) && errnoOf(error) === undefined) throw error
     const { message } = error as Error
     const remedy = error instanceof LoghopError ? error.remedy : 'Look at the disk of the spool'
-    this.#log.error('reload-refused', `${message}. ${remedy}. The running configuration is kept`, {})
+    // The problems of a file stand on lines of their own, and an event is one line.
+    this.#log.error('reload-refused', `${message.replace(/\n\s*/g, '; ')}. ${remedy}. The running configuration is kept`, {})
     const exitCode = (error as { exitCode?: number }).exitCode === EXIT_CONFIGURATION ? EXIT_CONFIGURATION : 1
     return { isDone: false, text: `${message}\n  ${remedy}. The running configuration is kept`, exitCode }
   }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { modeOption, optionalOption, textOption } from '../base/option-kinds.ts'
 import { durationOption, sizeOption } from '../base/quantities.ts'
 import { readTemplate } from '../syslog/macros.ts'
-import { macroPath } from '../syslog/path-value.ts'
+import { macroPath, tidyPath } from '../syslog/path-value.ts'
 import { datedPattern, hasDate } from './dated-pattern.ts'
 import { expireOption } from './expire-options.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
@@ -24,7 +24,7 @@ const templateOption = textOption(
   },
   (text) => {
     const reason = faultOfTemplate(text)
-    return reason === undefined ? { value: text } : { reason }
+    return reason === undefined ? { value: tidyPath(text) } : { reason }
   },
 )
 

@@ -188,7 +188,7 @@ export class FilesDestination {
   }
 
   #fail(error: unknown): void {
-    const text = explain(error).replace('\n', '.')
+    const text = explain(error).replace(/\n\s*/, '. ')
     if (errnoOf(error) === undefined && !(error instanceof Error && 'remedy' in error)) throw error
     if (text !== this.#trouble) {
       this.#log.error(
@@ -287,7 +287,7 @@ export class FilesDestination {
       this.#looked.add(file)
       this.#generations!.look(key, components)
     }
-    if (this.#replays.has(key) || this.#restored.has(key)) return
+    if (this.#replays.has(key) || this.#restoredOf(key, file) !== undefined) return
     const nowSecond = Math.floor(this.#clock.wallUs() / 1_000_000)
     if (!isRotationDue(file, rotation, nowSecond)) return
     rotateFile(file, this.#path.base, components, nowSecond)
@@ -307,7 +307,7 @@ export class FilesDestination {
         this.#restored.set(host, replay.reached(host)!)
         replay.abandon()
       }
-      const restored = this.#restored.get(host)
+      const restored = this.#restoredOf(host, file)
       if (restored !== undefined) {
         // What stands behind the remembered size was written by the process before this one, and not synced if that was killed: the next checkpoint
         // counts on it and has to do so.
@@ -324,6 +324,20 @@ export class FilesDestination {
       if (remembered === undefined || remembered.inode !== wanted.inode || remembered.device !== wanted.device) isNew = true
     }
     return isNew
+  }
+
+  /** The file as the process before this one left it. By its inode where that one, configured otherwise, had another name for it: by host alone, or by path. */
+  #restoredOf(host: string, { device, inode }: OpenFile): RememberedFile | undefined {
+    const known = this.#restored.get(host)
+    if (known !== undefined || this.#restored.size === 0 || this.#settled.has(host)) return known
+    for (const [before, file] of this.#restored) {
+      if (file.inode !== inode || file.device !== device) continue
+      this.#restored.delete(before)
+      const renamed = { ...file, host }
+      this.#restored.set(host, renamed)
+      return renamed
+    }
+    return undefined
   }
 
   /** All output up to the acknowledged position is in the file. */

@@ -10,7 +10,7 @@ import { FORMATS, lineFormat } from '../syslog/line-format.ts'
 import { readRegex } from '../syslog/linear-regex.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import { readNames } from '../syslog/name-test.ts'
-import { macroPath } from '../syslog/path-value.ts'
+import { macroPath, tidyPath } from '../syslog/path-value.ts'
 import { compileSelector, faultText } from '../syslog/selector.ts'
 import { DIALECTS } from '../syslog/selector-names.ts'
 import { framingFault, framingOption } from '../transport/framing-option.ts'
@@ -51,7 +51,7 @@ export function readTo(text: string): { value: RuleTo } | { reason: string } {
     const template = readTemplate(path)
     if (template.kind === 'malformed') return { reason: template.faults[0]!.reason }
     const result = macroPath(template.template)
-    return result.kind === 'malformed' ? result : { value: { kind: 'file', path, isSynced } }
+    return result.kind === 'malformed' ? result : { value: { kind: 'file', path: tidyPath(path), isSynced } }
   }
   if (text.startsWith('|')) return { reason: 'a pipe to some syslogds and a program to others; write pipe: or program:' }
   if (text.startsWith('@')) return { reason: 'another host; write forward:' }

@@ -42,6 +42,11 @@ export function boundedComponent(component: string): string {
   return `${kept}~${hash}`
 }
 
+/** The same path without a slash or a `.` too much, so that one file has one name. @param text of a path, in which macros may be */
+export function tidyPath(text: string): string {
+  return text.replace(/(\$\{[^}]*\})|\/(?:\.?\/)+/g, (_, macro: string | undefined) => macro ?? '/')
+}
+
 export type PathTemplateResult = { kind: 'path'; path: MacroPath } | { kind: 'malformed'; reason: string }
 
 export interface MacroPath {

@@ -269,3 +269,49 @@ function running(directory: string): string[] {
     })
     .filter((line) => line.includes(`--config ${directory}/`))
 }
+
+test('a relay whose spool has been removed stops all the same, and says what is wrong', async (t) => {
+  const chain = await Chain.make(t)
+  await chain.startRelay()
+  await chain.startAgent()
+  await chain.agent.event('relay-connected')
+  const { directory } = chain.relayOptions['spool'] as { directory: string }
+  fs.rmSync(directory, { recursive: true })
+  t.deepEqual(await chain.relay.end('SIGTERM'), { code: 1, signal: null })
+  t.regex(chain.relay.said, /^loghop: Cannot write the last cursors of the spool .*: ENOENT.*\n {2}See that the directory is there/m)
+  await chain.agent.end('SIGTERM')
+})
+
+test('a stop that hangs is ended, and says so', async (t) => {
+  const lifecycle = new URL('../../core/daemon/lifecycle.ts', import.meta.url).href
+  const log = new URL('../../core/base/log.ts', import.meta.url).href
+  const script = `
+    import { createLog } from '${log}'
+    import { untilStopped } from '${lifecycle}'
+    setInterval(() => undefined, 1000)
+    const start = async () => { setImmediate(() => process.kill(process.pid, 'SIGTERM')); return { stop: () => new Promise(() => undefined), reload: () => undefined } }
+    await untilStopped(start, 100, createLog('info', 'text', (line) => process.stderr.write(line)), 100)`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  t.deepEqual(await watched(t, child), { code: null, signal: 'SIGKILL' })
+  t.regex(said, / error stop-unfinished: Ended at once: it had not stopped within 0\.2 s/)
+})
+
+test('SIGHUP after SIGTERM does not open anew what is being closed', async (t) => {
+  const chain = await Chain.make(t)
+  chain.agentOptions['stop_timeout'] = '2s'
+  await chain.startRelay()
+  await chain.startAgent()
+  await chain.agent.event('relay-connected')
+  chain.relay.signal('SIGSTOP')
+  sendOne(chain, 'in flight')
+  chain.agent.signal('SIGTERM')
+  await chain.agent.event('stopping')
+  t.deepEqual(await chain.agent.end('SIGHUP'), { code: 0, signal: null })
+  t.notRegex(chain.agent.said, / reloaded: | identity-loaded: /)
+  chain.relay.signal('SIGCONT')
+  await chain.relay.end('SIGTERM')
+})

@@ -102,6 +102,19 @@ test('loadConfiguration() reports the branch of a union that was meant', (t) => 
   t.deepEqual(problems('[ internal ]'), [`3:5: items[0]: found a list, ${whole}`])
 })
 
+test('loadConfiguration() names the known keys of a mapping that stands in a union within a union', (t) => {
+  const one = z.union([
+    z.string(),
+    z.strictObject({ unix: z.string() }),
+    z.strictObject({ file: z.string(), sync: z.boolean().optional() }),
+  ])
+  const either = z.strictObject({ to: z.union([one, z.array(one)]) })
+  t.deepEqual(problemsOf('to: { file: a, limit: 3 }\n', either), ['1:16: to.limit: found an unknown key, allowed file, sync'])
+  t.deepEqual(problemsOf('to: [ { file: a, snc: 3 } ]\n', either), [
+    '1:18: to[0].snc: found an unknown key (did you mean "sync"?), allowed file, sync',
+  ])
+})
+
 test('loadConfiguration() finds a repeated key, and the other faults with it', (t) => {
   t.deepEqual(problemsOf('name: a\nlimit: 12\nname: 5\n', schema), [
     '3:1: name: found the key a second time, allowed once',

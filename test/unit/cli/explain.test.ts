@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { temporaryDirectory } from '../../support/chain.ts'
+import { AGENT_NAME, Chain, temporaryDirectory } from '../../support/chain.ts'
 import { ENTRY } from '../../support/daemon.ts'
 import { LIMIT_MS } from '../../support/eventually.ts'
 
@@ -23,7 +23,7 @@ spool: { directory: /nowhere/spool }
 listeners: [ { tcp: "127.0.0.1:0" } ]
 destinations:
   - { files: "/var/log/loghop/$HOST/$R_YEAR/messages" }
-  - { files: /var/log/mail, select: "mail.*" }
+  - { files: /var/log/mail, select: "mail.*", when: { program: "postgres,postfix" } }
   - { forward: [ "central.example.com:6514" ] }
 rules:
   - { host: "*.example.com", to: "/var/log/apps/$PROGRAM" }
@@ -56,6 +56,14 @@ goes to console /dev/console; the relays (relay.example.com:6514), as everything
   )
 })
 
+test('an agent goes by the name in its certificate, which is what $HOST stands for', async (t) => {
+  const chain = await Chain.make(t)
+  const config = AGENT.replace('/nowhere/identity', String(chain.agentOptions['identity'])).replace('web01.', 'other.')
+  const { stdout } = run(t, config, ['<38>sshd: Failed'])
+  t.true(stdout.startsWith(`auth.info from ${AGENT_NAME}, program sshd\n`), stdout)
+  t.regex(stdout, new RegExp(`goes to file /var/log/${AGENT_NAME}/`))
+})
+
 test('a relay: destinations and rules, as JSON, for a line of a file that says no priority', (t) => {
   const line = '2025-01-02T03:04:05.123456+00:00 db01.example.com postgres[7]: a ../line'
   const { status, stdout } = run(t, RELAY, ['--json', '--priority', 'mail.err', line])
@@ -70,7 +78,12 @@ test('a relay: destinations and rules, as JSON, for a line of a file that says n
         reason: '*.* chooses mail.err',
         to: [`file /var/log/loghop/db01.example.com/${year}/messages`],
       },
-      { name: 'destinations[1]', verdict: 'matches', reason: 'mail.* chooses mail.err', to: ['file /var/log/mail'] },
+      {
+        name: 'destinations[1]',
+        verdict: 'matches',
+        reason: 'mail.* chooses mail.err, and program postgres,postfix',
+        to: ['file /var/log/mail'],
+      },
       { name: 'destinations[2]', verdict: 'matches', reason: '*.* chooses mail.err', to: ['forward central.example.com:6514'] },
       { name: 'rule 1', verdict: 'matches', reason: '*.* chooses mail.err, and host *.example.com', to: ['file /var/log/apps/postgres'] },
     ],
@@ -81,6 +94,8 @@ test('a relay: destinations and rules, as JSON, for a line of a file that says n
       'file /var/log/apps/postgres',
     ],
   })
+  // What it chooses besides its selector counts too.
+  t.regex(run(t, RELAY, ['<19>cyrus: a line']).stdout, /destinations\[1\] does not match: not so: program /)
   const other = run(t, RELAY, ['--host', 'elsewhere.example.net', 'text alone'])
   t.regex(other.stdout, /^user\.notice from elsewhere\.example\.net\n {2}\(the line says no facility and level/)
   t.regex(other.stdout, /rule 1 does not match: not so: host \*\.example\.com/)

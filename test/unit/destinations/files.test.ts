@@ -10,7 +10,10 @@ import { systemClock } from '../../../core/base/clock.ts'
 import { type Files, nodeFiles } from '../../../core/base/files.ts'
 import type { Log } from '../../../core/base/log.ts'
 import { Metrics } from '../../../core/base/metrics.ts'
+import { FilePlanner } from '../../../core/destinations/file-plan.ts'
 import { FilesDestination } from '../../../core/destinations/files.ts'
+import { FileLines } from '../../../core/destinations/line-maker.ts'
+import { SharedRecords } from '../../../core/destinations/shared-records.ts'
 import { CODEC_PLAIN } from '../../../core/spool/batch.ts'
 import { BATCH_HEADROOM_BYTES } from '../../../core/spool/constants.ts'
 import { Spool } from '../../../core/spool/spool.ts'
@@ -58,6 +61,8 @@ class World {
   readonly openFilesLimit: number
   spool!: Spool
   destination!: FilesDestination
+  /** Whether messages are chosen one by one, as with `when`, `limit` or `format`: then files are known by their paths and not by their hosts. */
+  isChosen = false
   #kill!: () => void
   #boot = 1
   #count = 0
@@ -87,7 +92,15 @@ class World {
       if (!isDead()) this.warnings.push(text)
     }
     const log: Log = { debug: () => undefined, info: () => undefined, warn: note, error: note, onEvent: () => undefined }
-    const options = { template: this.file('$HOST'), modes: MODES, openFilesLimit: this.openFilesLimit }
+    const template = this.file('$HOST')
+    const chosen = this.isChosen
+      ? {
+          records: new SharedRecords('loghost', log, new Metrics()),
+          planner: new FilePlanner(template, undefined, () => 0),
+          lines: new FileLines(),
+        }
+      : undefined
+    const options = { template, modes: MODES, openFilesLimit: this.openFilesLimit, chosen }
     const attachment = this.spool.attach(CURSOR, true)
     this.destination = new FilesDestination(options, this.spool, attachment, log, new Metrics(), systemClock)
     this.destination.start()
@@ -261,5 +274,21 @@ test.serial('a file that was moved away while nobody ran is completed in its pla
   await world.finish(t)
   world.check(t, 'rotated between two processes')
   t.is(fs.readFileSync(world.file('a'), 'latin1').split('\n').length - 1, 2)
+  await world.end()
+})
+
+test.serial('each line is written once over many crashes, also when the process after one goes another way about its files', async (t) => {
+  const seed = runSeed()
+  t.log(`LOGHOP_SEED=${seed}`)
+  const random = new Random(seed)
+  const world = new World(16)
+  for (let crash = 0; crash < 12; crash++) {
+    await work(random, world, 3)
+    await world.crash(random, false)
+    world.isChosen = !world.isChosen
+    world.start()
+  }
+  await world.finish(t)
+  world.check(t, `LOGHOP_SEED=${seed}`)
   await world.end()
 })

@@ -10,6 +10,7 @@ for (const [yaml, expected] of [
   ['/dev/console', { kind: 'file', path: '/dev/console', isSynced: true }],
   ['-/var/log/mail', { kind: 'file', path: '/var/log/mail', isSynced: false }],
   ['/var/log/$HOST/$DAY/messages', { kind: 'file', path: '/var/log/$HOST/$DAY/messages', isSynced: true }],
+  ['/var//log/./$HOST//messages', { kind: 'file', path: '/var/log/$HOST/messages', isSynced: true }],
   ['"*"', { kind: 'everyone' }],
   ['"root, alice"', { kind: 'users', names: ['root', 'alice'] }],
   ['{ file: /x/y, sync: false }', { kind: 'file', path: '/x/y', isSynced: false }],

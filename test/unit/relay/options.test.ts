@@ -108,6 +108,7 @@ for (const [destination, problem] of [
   ['{ files: /l, zone: Mars/Olympus }', /no such zone/],
   ['{ files: /l, format: rfc3164 }', /neither a name/],
   ['{ files: /l }, { files: /l }', /the same as destinations\[0\]/],
+  ['{ files: /var/l }, { files: /var//./l }', /the same as destinations\[0\]/],
   ['{ pipe: relative }', /destinations\[0\].pipe: found "relative" \(not absolute\)/],
   ['{ users: "ro ot" }', /not names of users/],
   ['{ console: /dev/console, select: "mial.*" }', /column 1: found .*mial.*did you mean "mail"/],
