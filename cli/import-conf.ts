@@ -256,6 +256,7 @@ function readRule(
 function settingHint(content: string): string {
   const name = /^\$(\w+)/.exec(content)?.[1] ?? ''
   if (/^ModLoad$|^Input|^UDPServer|^IMUX/i.test(name)) return 'sources: says what is read'
-  if (/^(File|Dir)(Owner|Group|CreateMode)|^Umask$|^PrivDrop/i.test(name)) return 'owner and mode are options of the destination'
+  if (/^(File|Dir)(Owner|Group|CreateMode)|^Umask$|^PrivDrop/i.test(name))
+    return 'files of rules are 0640 and belong to the user of the agent'
   return 'look whether an option of the agent does the same'
 }

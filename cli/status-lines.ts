@@ -1,5 +1,6 @@
 import { printable } from '../core/base/printable.ts'
 import { formatSize } from '../core/base/quantities.ts'
+import { GOOD_STATES } from '../core/daemon/status-sentence.ts'
 import type { StatusDocument } from '../core/daemon/status-socket.ts'
 
 interface Shown {
@@ -30,7 +31,6 @@ interface Shown {
 
 const REFUSED_SHOWN = 3
 const PEERS_SHOWN = 20
-const GOOD_STATES = ['ready', 'following', 'open']
 
 function identityLines({ renewal, revocation }: Shown): string[] {
   const lines: string[] = []

@@ -13,7 +13,8 @@ interface Told {
   readonly destinations: ReadonlyArray<Readonly<Record<string, unknown>>>
 }
 
-const GOOD_STATES: readonly unknown[] = ['ready', 'following']
+/** States of a destination in which nothing is wrong. */
+export const GOOD_STATES: readonly unknown[] = ['ready', 'following', 'open']
 const MIB = 1 << 20
 
 /** What is taken from where, how full the spool is, and what is wrong. Rounded, so that it changes seldom. */

@@ -153,7 +153,7 @@ for (const [what, dialect, text, expected] of [
 
 for (const [text, reason] of [
   ['$ModLoad imudp', /a setting of rsyslog itself; sources:/],
-  ['$FileOwner syslog', /owner and mode/],
+  ['$FileOwner syslog', /files of rules are 0640/],
   ['module(load="imudp"\n  x="y")', /RainerScript/],
   ['if $programname == "x" then {\n  action(type="omfile" file="/x")\n}', /RainerScript/],
   ['*.* ?DynFile', /a file named by a template/],
