@@ -28,7 +28,16 @@ const { values } = parseArgs({
 function sourceEpoch(): number {
   const said = process.env['SOURCE_DATE_EPOCH']
   if (said !== undefined && /^\d+$/.test(said)) return Number(said)
-  return Number(execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: ROOT, encoding: 'utf8' }))
+  try {
+    const committed = execFileSync('git', ['-c', 'safe.directory=*', 'log', '-1', '--format=%ct'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    return Number(committed.toString('latin1'))
+  } catch {
+    // No git, or no checkout: when its dependencies were last decided.
+    return Math.floor(fs.statSync(path.join(ROOT, 'package-lock.json')).mtimeMs / 1000)
+  }
 }
 
 function packTar(tree: Tree, { version, architecture, epoch }: Build, out: string): string {
