@@ -50,11 +50,9 @@ export async function startAgent(
     keeping,
     {
       onIdentity: (_identity, isRenewed, spreadMs) => {
-        if (isRenewed) for (const destination of destinations.all) destination.moveWithin?.(spreadMs)
+        if (isRenewed) destinations.moveWithin(spreadMs)
       },
-      onRevoked: () => {
-        for (const destination of destinations.all) destination.recheck?.()
-      },
+      onRevoked: () => destinations.recheck(),
     },
     log,
     metrics,
@@ -129,12 +127,10 @@ export async function startAgent(
     healthy: () => health.check(),
     reload: async () => {
       keeper.reload()
-      for (const destination of destinations.all) destination.reopen?.()
+      destinations.reopen()
       await reload.request()
     },
-    reopen: () => {
-      for (const destination of destinations.all) destination.reopen?.()
-    },
+    reopen: () => destinations.reopen(),
     stop: async (deadline) => {
       keeper.stop()
       stopStatus()

@@ -65,11 +65,11 @@ export async function startRelay(
         door.use(keeper.identity)
         if (!isRenewed) return
         door.moveWithin(spreadMs)
-        for (const destination of destinations.all) destination.moveWithin?.(spreadMs)
+        destinations.moveWithin(spreadMs)
       },
       onRevoked: () => {
         door.cutRevoked()
-        for (const destination of destinations.all) destination.recheck?.()
+        destinations.recheck()
       },
     },
     log,
@@ -215,12 +215,10 @@ export async function startRelay(
     healthy: () => health.check(),
     reload: async () => {
       keeper.reload()
-      for (const destination of destinations.all) destination.reopen?.()
+      destinations.reopen()
       await reload.request()
     },
-    reopen: () => {
-      for (const destination of destinations.all) destination.reopen?.()
-    },
+    reopen: () => destinations.reopen(),
     stop: async (deadline) => {
       stopStatus()
       await stopAll(deadline)

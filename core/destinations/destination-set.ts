@@ -72,6 +72,19 @@ export class DestinationSet {
     for (const destination of this.all) destination.start()
   }
 
+  /** Those that can; see Destination. */
+  reopen(): void {
+    for (const destination of this.all) destination.reopen?.()
+  }
+
+  moveWithin(spreadMs: number): void {
+    for (const destination of this.all) destination.moveWithin?.(spreadMs)
+  }
+
+  recheck(): void {
+    for (const destination of this.all) destination.recheck?.()
+  }
+
   /** In order, until all is done or the signal says that time is up. */
   async stop(deadline: AbortSignal): Promise<void> {
     await this.#replacing

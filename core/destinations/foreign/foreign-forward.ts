@@ -11,42 +11,26 @@ import type { RecordHead } from '../../spool/batch.ts'
 import type { Chunk } from '../../spool/follower.ts'
 import type { Position } from '../../spool/position.ts'
 import type { Spool } from '../../spool/spool.ts'
-import { type Lookup, systemLookup } from '../../transport/plain-connector.ts'
-import type { SyslogFraming } from '../../transport/syslog-framing.ts'
 import type { RelayAddress } from '../../transport/tls-connector.ts'
-import type { TlsIdentity } from '../../transport/tls-policy.ts'
 import { Failback } from '../failback.ts'
 import { RelayChoice } from '../relay-choice.ts'
 import { RelayTrouble } from '../relay-trouble.ts'
 import type { Selects } from '../selects.ts'
 import type { RecordContext } from '../shared-records.ts'
-import { DATAGRAM_LIMIT_BYTES } from './datagram-link.ts'
 import type { Link } from './link.ts'
-import { openLink } from './open-link.ts'
+import { LinkOpener, type LinkTerms } from './link-opener.ts'
 import { PassedOver } from './passed-over.ts'
-import { type ForeignProtocol, GUARANTEES } from './protocols.ts'
+import { GUARANTEES } from './protocols.ts'
 import { RecordMessages } from './record-messages.ts'
 
 const CHUNK_BYTES = 528 << 10
 /** Messages that are passed over in one turn of the event loop before others have theirs. */
 const PASSED_PER_TURN = 16_384
-/** FreeBSD's net.inet.udp.maxdgram: where a system does not send the longest datagrams, these it does. */
-const SHORT_DATAGRAM_BYTES = 9216
 
-export interface ForeignForwardOptions {
-  readonly protocol: ForeignProtocol
-  /** Of syslog-tls and tcp; octet-counted when left out. */
-  readonly framing?: SyslogFraming | undefined
+export interface ForeignForwardOptions extends LinkTerms {
   readonly receivers: readonly RelayAddress[]
   /** Spread new connections over the list, instead of the first that answers. */
   readonly balance: boolean
-  /** Whether tcp and udp may go to another host, where everyone on the way can read and change them. */
-  readonly mayLeaveHost: boolean
-  readonly identity: () => TlsIdentity
-  /** Our own certificate in words, for the lines that explain a refusal. */
-  readonly describeIdentity: () => string
-  /** The system's look-up of names when left out; a test brings its own. */
-  readonly lookup?: Lookup
   /** Interval of looking for the preferred receiver. */
   readonly failbackMs: number
 }
@@ -87,8 +71,8 @@ export class ForeignForwardDestination {
   readonly #attachment: Attachment
   readonly #log: Log
   readonly #metrics: Metrics
-  readonly #clock: Clock
   readonly #choice: RelayChoice
+  readonly #opener: LinkOpener
   readonly #chosen: ForeignChoice | undefined
   readonly #passed = new PassedOver()
   #context: RecordContext | undefined
@@ -110,7 +94,6 @@ export class ForeignForwardDestination {
   /** Records that are sent at least in part and not done, oldest first. */
   #sending: Sending[] = []
   #partial: PartDone | undefined
-  #datagramLimitBytes = DATAGRAM_LIMIT_BYTES
   #isScheduled = false
   readonly #unsubscribe: () => void
 
@@ -126,13 +109,13 @@ export class ForeignForwardDestination {
   ) {
     this.#options = options
     this.#chosen = chosen
+    this.#opener = new LinkOpener(options, metrics, clock)
     this.#choice = new RelayChoice(options.receivers.length, options.balance)
     this.#trouble = new RelayTrouble(log, clock)
     this.#spool = spool
     this.#attachment = attachment
     this.#log = log
     this.#metrics = metrics
-    this.#clock = clock
     this.#partial = partialOf(attachment.restored)
     attachment.checkpointFrom(() => {
       const position = attachment.acknowledged
@@ -195,33 +178,9 @@ export class ForeignForwardDestination {
 
   #connect(): void {
     this.#state.to('connecting')
-    const {
-      protocol,
-      framing = 'octet-counted',
-      mayLeaveHost,
-      lookup = systemLookup,
-      describeIdentity,
-      identity,
-      receivers,
-    } = this.#options
-    const receiver = receivers[this.#choice.index]!
+    const receiver = this.#options.receivers[this.#choice.index]!
     const name = `${receiver.host}:${receiver.port}`
-    const options = {
-      protocol,
-      framing,
-      mayLeaveHost,
-      lookup,
-      describeIdentity,
-      identity: identity(),
-      clock: this.#clock,
-      datagramLimitBytes: this.#datagramLimitBytes,
-      onCut: () => this.#metrics.add('messagesCut', 1),
-      onEscaped: () => this.#metrics.add('messagesEscaped', 1),
-      onDatagramTooLong: () => {
-        this.#datagramLimitBytes = SHORT_DATAGRAM_BYTES
-      },
-    }
-    this.#endLink = openLink(receiver, options, {
+    this.#endLink = this.#opener.open(receiver, {
       onReady: (link, fields) => this.#onReady(link, name, fields),
       onRoom: () => this.#schedulePump(),
       onDone: (messages) => this.#onDone(messages),

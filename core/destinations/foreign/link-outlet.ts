@@ -2,30 +2,16 @@ import type { Clock } from '../../base/clock.ts'
 import { LoghopError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
-import { systemLookup } from '../../transport/plain-connector.ts'
-import type { SyslogFraming } from '../../transport/syslog-framing.ts'
 import type { RelayAddress } from '../../transport/tls-connector.ts'
-import type { TlsIdentity } from '../../transport/tls-policy.ts'
 import type { Outlet, OutletEvents } from '../outlet.ts'
-import { DATAGRAM_LIMIT_BYTES } from './datagram-link.ts'
 import type { Link } from './link.ts'
-import { openLink } from './open-link.ts'
-import { type ForeignProtocol, GUARANTEES } from './protocols.ts'
+import { LinkOpener, type LinkTerms } from './link-opener.ts'
+import { GUARANTEES } from './protocols.ts'
 
-export interface LinkOutletOptions {
-  readonly protocol: ForeignProtocol
-  /** Octet counting where left out. */
-  readonly framing?: SyslogFraming | undefined
+export interface LinkOutletOptions extends LinkTerms {
   /** The first that answers, the next on failure. */
   readonly receivers: readonly RelayAddress[]
-  readonly mayLeaveHost: boolean
-  readonly identity: () => TlsIdentity
-  /** Our own certificate in words. */
-  readonly describeIdentity: () => string
 }
-
-/** FreeBSD's net.inet.udp.maxdgram: where a system does not send the longest datagrams, these it does. */
-const SHORT_DATAGRAM_BYTES = 9216
 
 /** A receiver that is no Loghop relay, for what a rule chooses. */
 export class LinkOutlet implements Outlet {
@@ -34,21 +20,18 @@ export class LinkOutlet implements Outlet {
   readonly retryLimitMs = 30_000
   readonly #options: LinkOutletOptions
   readonly #log: Log
-  readonly #metrics: Metrics
-  readonly #clock: Clock
+  readonly #opener: LinkOpener
   #index = 0
   #link: Link | undefined
   #end: (() => void) | undefined
   #done = 0
   #onEnded: (() => void) | undefined
-  #datagramLimitBytes = DATAGRAM_LIMIT_BYTES
 
   constructor(options: LinkOutletOptions, log: Log, metrics: Metrics, clock: Clock) {
     this.#options = options
     this.guarantee = GUARANTEES[options.protocol]
     this.#log = log
-    this.#metrics = metrics
-    this.#clock = clock
+    this.#opener = new LinkOpener(options, metrics, clock)
   }
 
   get name(): string {
@@ -57,29 +40,14 @@ export class LinkOutlet implements Outlet {
   }
 
   open(events: OutletEvents): void {
-    const { protocol, framing = 'octet-counted', mayLeaveHost, identity, describeIdentity, receivers } = this.#options
+    const { protocol, receivers } = this.#options
     const { name } = this
     this.#done = 0
     const fail = (sentence: string, remedy: string): void => {
       this.#index = (this.#index + 1) % receivers.length
       events.onFailed(new LoghopError('RECEIVER', sentence, remedy))
     }
-    const options = {
-      protocol,
-      framing,
-      mayLeaveHost,
-      describeIdentity,
-      lookup: systemLookup,
-      identity: identity(),
-      clock: this.#clock,
-      datagramLimitBytes: this.#datagramLimitBytes,
-      onCut: () => this.#metrics.add('messagesCut', 1),
-      onEscaped: () => this.#metrics.add('messagesEscaped', 1),
-      onDatagramTooLong: () => {
-        this.#datagramLimitBytes = SHORT_DATAGRAM_BYTES
-      },
-    }
-    this.#end = openLink(receivers[this.#index]!, options, {
+    this.#end = this.#opener.open(receivers[this.#index]!, {
       onReady: (link, fields) => {
         this.#link = link
         this.#log.info('relay-connected', `Connected to ${name}: ${this.guarantee}`, { relay: name, protocol, ...fields })
