@@ -9,6 +9,7 @@ import { directoryStamp, rotatedSiblings } from './siblings.ts'
 export const LINGER_MS = 600_000
 const GENERATIONS_LIMIT = 64
 const KNOWN_LIMIT = 1000
+const MOVES_LIMIT = 50
 
 /** What is kept of a path. */
 export interface TailState {
@@ -57,13 +58,13 @@ export class TailedPath {
   static restored(path: string, state: TailState, nowMs: number, log: Log): TailedPath {
     const tailed = new TailedPath(path, log)
     tailed.#known = new Set(state.known)
-    let siblings: FoundFile[] | undefined
     for (const generation of state.files) {
       let opened = tailed.#openFile(generation, nowMs)
-      if (opened === undefined) {
-        siblings ??= rotatedSiblings(path)
-        const moved = siblings.find((sibling) => sibling.id === generation.id)
-        if (moved !== undefined) opened = tailed.#openFile({ ...generation, path: moved.path }, nowMs)
+      for (let tries = 0; opened === undefined && tries < MOVES_LIMIT; tries++) {
+        const moved = rotatedSiblings(path).find((sibling) => sibling.id === generation.id)
+        if (moved === undefined) break
+        // Not there any more: a rotation is under way, and has moved it on.
+        opened = tailed.#openFile({ ...generation, path: moved.path }, nowMs)
       }
       if (opened !== undefined) tailed.#open.push(opened)
       else if (!generation.isAtEnd) tailed.#tellGone(generation)
