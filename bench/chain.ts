@@ -4,17 +4,8 @@ import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { initAuthority } from '../pki/init.ts'
 import { issueIdentity } from '../pki/issue.ts'
-
-const HOST = 'web01.example.com'
-
-/** An agent and a relay as processes of their own, with mutual TLS between them. */
-export interface Chain {
-  readonly socket: string
-  readonly file: string
-  readonly agent: ChildProcess
-  readonly relay: ChildProcess
-  stop(): Promise<void>
-}
+import { fixedPort } from '../test/support/fixed-port.ts'
+import { HOST, Host, type Running } from './systems/system.ts'
 
 export function startDaemon(name: string, directory: string): Promise<{ child: ChildProcess; started: string }> {
   const entry = fileURLToPath(new URL('../cli/loghop.js', import.meta.url))
@@ -33,6 +24,10 @@ export function startDaemon(name: string, directory: string): Promise<{ child: C
   })
 }
 
+export function hostOf(name: string, directory: string): Promise<Host> {
+  return Host.start(async () => [(await startDaemon(name, directory)).child])
+}
+
 export function stopDaemon(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once('exit', () => resolve())
@@ -40,43 +35,59 @@ export function stopDaemon(child: ChildProcess): Promise<void> {
   })
 }
 
-/** @param more of agent.yaml */
-export async function startChain(directory: string, more = ''): Promise<Chain> {
-  const authority = path.join(directory, 'ca')
-  await initAuthority({ directory: authority, name: 'Bench' }, Date.now())
+/** @returns the port */
+export async function writeRelayConfiguration(directory: string, identity: string, more: readonly string[] = []): Promise<number> {
+  const port = await fixedPort()
+  fs.writeFileSync(
+    `${directory}/relay.yaml`,
+    `identity: ${identity}
+spool: { directory: ${directory}/relay-spool }
+listeners: [ { tls: "127.0.0.1:${port}", clients: { names: ["*.example.com"] } } ]
+destinations: [ ${[`{ files: "${directory}/logs/$HOST/messages" }`, ...more].join(', ')} ]
+`,
+  )
+  return port
+}
+
+export interface ChainOptions {
+  /** Of agent.yaml. */
+  readonly more?: string
+  /** Of the agent's spool. */
+  readonly compress?: 'none' | 'zstd'
+  /** host:port of a further relay that the relay hands everything on to. */
+  readonly forwardTo?: string
+  /** Of an authority that is there already. */
+  readonly authority?: string
+}
+
+/** An agent and a relay as processes of their own, with mutual TLS between them. */
+export async function startChain(directory: string, options: ChainOptions = {}): Promise<Running> {
+  const authority = options.authority ?? path.join(directory, 'ca')
+  if (options.authority === undefined) await initAuthority({ directory: authority, name: 'Bench' }, Date.now())
   await issueIdentity(
-    { name: 'relay.example.com', role: 'relay', san: ['localhost'], directory: authority, out: `${directory}/relay-identity` },
+    {
+      name: 'site.example.com',
+      role: 'relay',
+      san: ['localhost'],
+      speaksFor: ['*.example.com'],
+      directory: authority,
+      out: `${directory}/relay-identity`,
+    },
     Date.now(),
   )
   await issueIdentity({ name: HOST, role: 'agent', directory: authority, out: `${directory}/agent-identity` }, Date.now())
-  fs.writeFileSync(
-    `${directory}/relay.yaml`,
-    `identity: ${directory}/relay-identity
-spool: { directory: ${directory}/relay-spool }
-listeners: [ { tls: "127.0.0.1:0", clients: { names: ["*.example.com"] } } ]
-destinations: [ { files: "${directory}/logs/$HOST/messages" } ]
-`,
-  )
-  const relay = await startDaemon('relay', directory)
-  const port = /127\.0\.0\.1:(\d+)/.exec(relay.started)![1]
+  const onward = options.forwardTo === undefined ? [] : [`{ forward: [ "${options.forwardTo}" ] }`]
+  const port = await writeRelayConfiguration(directory, `${directory}/relay-identity`, onward)
+  const receiving = await hostOf('relay', directory)
   fs.writeFileSync(
     `${directory}/agent.yaml`,
     `identity: ${directory}/agent-identity
 hostname: ${HOST}
-spool: { directory: ${directory}/agent-spool }
+spool: { directory: ${directory}/agent-spool, compress: ${options.compress ?? 'none'} }
 sources: [ { unix: ${directory}/log } ]
 relays: [ "localhost:${port}" ]
-${more}`,
+${options.more ?? ''}`,
   )
-  const agent = await startDaemon('agent', directory)
-  return {
-    socket: `${directory}/log`,
-    file: `${directory}/logs/${HOST}/messages`,
-    agent: agent.child,
-    relay: relay.child,
-    stop: async () => {
-      await stopDaemon(agent.child)
-      await stopDaemon(relay.child)
-    },
-  }
+  const sending = await hostOf('agent', directory)
+  return { socket: `${directory}/log`, file: `${directory}/logs/${HOST}/messages`, sending, receiving }
 }

@@ -2,12 +2,12 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
-import type { Running, System } from './systems/system.ts'
+import { type Running, type System, stopRunning } from './systems/system.ts'
 import { type Usage, usageOf } from './usage.ts'
 
 export const BYTES = 200
-const LATENCY_MESSAGES = 10_000
-export const LATENCY_RATE = 1000
+/** Before the latency is measured, so that code is compiled. */
+const WARM_MESSAGES = 2000
 const PATIENCE_MS = 300_000
 
 export interface Side {
@@ -31,11 +31,15 @@ export interface Latency {
   readonly max: number
 }
 
+export function cpuOf({ userSeconds, systemSeconds }: Side): number {
+  return userSeconds + systemSeconds
+}
+
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 }
 
-function output(child: ChildProcess): Promise<string> {
+export function output(child: ChildProcess): Promise<string> {
   let text = ''
   child.stdout!.on('data', (chunk: Buffer) => {
     text += chunk.toString('utf8')
@@ -46,11 +50,11 @@ function output(child: ChildProcess): Promise<string> {
   })
 }
 
-function send(sender: string, { socket }: Running, ...args: number[]): Promise<string> {
+export function send(sender: string, { socket }: Pick<Running, 'socket'>, ...args: number[]): Promise<string> {
   return output(spawn(sender, [socket, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] }))
 }
 
-async function untilSize(file: string, size: number): Promise<void> {
+export async function untilSize(file: string, size: number): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
     const now = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
@@ -60,7 +64,26 @@ async function untilSize(file: string, size: number): Promise<void> {
   }
 }
 
-function sumOf(pids: readonly number[]): Usage {
+/** Waits until the file has so many lines. */
+export async function untilLines(file: string, lines: number): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS
+  const room = Buffer.alloc(1 << 20)
+  let fd = -1
+  let seen = 0
+  try {
+    while (seen < lines) {
+      if (performance.now() > deadline) throw new Error(`${file} has ${seen} lines, ${lines} were expected: something was lost`)
+      if (fd === -1 && fs.existsSync(file)) fd = fs.openSync(file, 'r')
+      const got = fd === -1 ? 0 : fs.readSync(fd, room)
+      for (let at = room.indexOf(10); at !== -1 && at < got; at = room.indexOf(10, at + 1)) seen++
+      if (got === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  } finally {
+    if (fd !== -1) fs.closeSync(fd)
+  }
+}
+
+export function sumOf(pids: readonly number[]): Usage {
   const all = pids.map(usageOf)
   const sum = (pick: (usage: Usage) => number): number => all.reduce((total, usage) => total + pick(usage), 0)
   return {
@@ -70,7 +93,7 @@ function sumOf(pids: readonly number[]): Usage {
   }
 }
 
-function perMillion(before: Usage, after: Usage, messages: number): Side {
+export function perMillion(before: Usage, after: Usage, messages: number): Side {
   const scale = 1_000_000 / messages
   return {
     userSeconds: (after.userSeconds - before.userSeconds) * scale,
@@ -86,7 +109,7 @@ export async function throughput(system: System, directory: string, sender: stri
     await send(sender, running, 1, BYTES)
     await untilSize(running.file, 1)
     const lineBytes = fs.statSync(running.file).size
-    const before = { sending: sumOf(running.sending), receiving: sumOf(running.receiving) }
+    const before = { sending: sumOf(running.sending.pids), receiving: sumOf(running.receiving.pids) }
     const started = performance.now()
     const sent = send(sender, running, messages, BYTES)
     await untilSize(running.file, lineBytes + messages * lineBytes)
@@ -94,24 +117,31 @@ export async function throughput(system: System, directory: string, sender: stri
     await sent
     return {
       perSecond: messages / seconds,
-      sending: perMillion(before.sending, sumOf(running.sending), messages),
-      receiving: perMillion(before.receiving, sumOf(running.receiving), messages),
+      sending: perMillion(before.sending, sumOf(running.sending.pids), messages),
+      receiving: perMillion(before.receiving, sumOf(running.receiving.pids), messages),
     }
   } finally {
-    await running.stop()
+    await stopRunning(running)
   }
 }
 
-export async function latency(system: System, directory: string, sender: string, watcher: string): Promise<Latency> {
+export async function latency(
+  system: System,
+  directory: string,
+  sender: string,
+  watcher: string,
+  rate: number,
+  messages: number,
+): Promise<Latency> {
   const running = await system.start(directory)
   try {
-    await send(sender, running, 2000, BYTES, LATENCY_RATE)
-    const watching = spawn(watcher, [running.file, String(LATENCY_MESSAGES)], { stdio: ['ignore', 'pipe', 'pipe'] })
+    await send(sender, running, WARM_MESSAGES, BYTES, Math.min(rate, WARM_MESSAGES))
+    const watching = spawn(watcher, [running.file, String(messages)], { stdio: ['ignore', 'pipe', 'pipe'] })
     const seen = output(watching)
     await new Promise((resolve) => watching.stderr.once('data', resolve))
-    await send(sender, running, LATENCY_MESSAGES, BYTES, LATENCY_RATE)
+    await send(sender, running, messages, BYTES, rate)
     return JSON.parse(await seen) as Latency
   } finally {
-    await running.stop()
+    await stopRunning(running)
   }
 }

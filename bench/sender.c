@@ -1,4 +1,4 @@
-/* Sends messages to a local datagram socket: sender SOCKET COUNT BYTES [PER_SECOND].
+/* Sends messages to a local datagram socket: sender SOCKET COUNT BYTES [PER_SECOND], or the lines of a file: sender SOCKET COUNT @FILE.
  * Each carries its number and, in nanoseconds since 1970, when it was sent. Prints the seconds taken, and how long send(2) took in milliseconds. */
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +22,8 @@ static int compare(const void *a, const void *b) {
 
 int main(int argc, char **argv) {
   if (argc < 4) return 64;
+  FILE *lines = argv[3][0] == '@' ? fopen(argv[3] + 1, "r") : NULL;
+  static char line[65536];
   long count = atol(argv[2]);
   int bytes = atoi(argv[3]);
   long rate = argc > 4 ? atol(argv[4]) : 0;
@@ -32,8 +34,8 @@ int main(int argc, char **argv) {
     perror("connect");
     return 1;
   }
-  char *message = malloc(bytes + 256);
-  memset(message, 'x', bytes + 256);
+  char *message = malloc(lines != NULL ? sizeof line : bytes + 256);
+  memset(message, 'x', lines != NULL ? 1 : bytes + 256);
   long long start = now(CLOCK_MONOTONIC);
   float *taken = malloc(count * sizeof *taken);
   time_t second = 0;
@@ -51,14 +53,27 @@ int main(int argc, char **argv) {
       localtime_r(&second, &local);
       strftime(stamp, sizeof stamp, "%b %e %H:%M:%S", &local);
     }
-    int used = sprintf(message, "<13>%s bench[%d]: %010ld %lld ", stamp, getpid(), i, sent);
-    message[used] = 'x';
+    if (lines != NULL) {
+      if (fgets(line, sizeof line, lines) == NULL) break;
+      line[strcspn(line, "\n")] = 0;
+      char *text = strchr(line, '>');
+      if (text == NULL) continue;
+      *text++ = 0;
+      bytes = snprintf(message, sizeof line, "%s>%s %s", line, stamp, text);
+    } else {
+      int used = sprintf(message, "<13>%s bench[%d]: %010ld %lld ", stamp, getpid(), i, sent);
+      message[used] = 'x';
+    }
     long long before = now(CLOCK_MONOTONIC);
     while (send(fd, message, bytes, 0) < 0) {
-      if (errno != EINTR && errno != ENOBUFS) {
+      if (errno == EINTR || errno == ENOBUFS) continue;
+      if (errno != ECONNREFUSED && errno != ENOTCONN && errno != EDESTADDRREQ) {
         perror("send");
         return 1;
       }
+      /* The program that reads it was killed: until there is another one. */
+      usleep(1000);
+      connect(fd, (struct sockaddr *)&address, sizeof address);
     }
     taken[i - 1] = (now(CLOCK_MONOTONIC) - before) / 1e6;
   }

@@ -19,3 +19,9 @@ export function usageOf(pid: number): Usage {
     peakMegabytes: Math.round(Number(peak?.[1] ?? 0) / 1024),
   }
 }
+
+/** What it holds in memory now. */
+export function residentMegabytes(pid: number): number {
+  const now = /^VmRSS:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))
+  return Math.round(Number(now![1]) / 1024)
+}

@@ -1,0 +1,90 @@
+// The receiving half alone: a C program (or, for batches, one that has made them all before) sends over 8 mutual TLS connections for 100 hosts, and every host has its file.
+
+import { spawn } from 'node:child_process'
+import * as fs from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { BYTES, output, perMillion, type Side, sumOf } from '../measure.ts'
+import type { Receiver, Receiving } from '../systems/system.ts'
+
+const CONNECTIONS = 8
+const PATIENCE_MS = 300_000
+
+export interface Load {
+  readonly messages: number
+  readonly hosts: number
+  readonly bytes?: number
+  readonly connections?: number
+}
+
+export interface Received {
+  readonly perSecond: number
+  readonly receiving: Side
+}
+
+function sizeOf(logs: string): number {
+  if (!fs.existsSync(logs)) return 0
+  return fs
+    .readdirSync(logs)
+    .reduce((sum, host) => sum + (fs.statSync(`${logs}/${host}/messages`, { throwIfNoEntry: false })?.size ?? 0), 0)
+}
+
+async function untilTotal(logs: string, size: number): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    const now = sizeOf(logs)
+    if (now >= size) return
+    if (performance.now() > deadline) throw new Error(`the files have ${now} bytes, ${size} were expected: something was lost`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** Begins when asked: what has to be made is made before. */
+async function sender(
+  program: string,
+  receiver: Receiver,
+  { port, identity }: Receiving,
+  sizes: readonly number[],
+): Promise<() => Promise<string>> {
+  const numbers = sizes.map(String)
+  if (receiver.protocol !== 'batch') {
+    const args = [String(port), identity, receiver.protocol, ...numbers]
+    return () => output(spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] }))
+  }
+  const script = fileURLToPath(new URL('../batch-sender.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--max-old-space-size=8192', script, String(port), identity, ...numbers], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const said = output(child)
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  return () => {
+    child.stdin.end()
+    return said
+  }
+}
+
+/** @param program the compiled sender */
+export async function receive(
+  receiver: Receiver,
+  directory: string,
+  program: string,
+  { messages, hosts, bytes = BYTES, connections = CONNECTIONS }: Load,
+): Promise<Received> {
+  const running = await receiver.start(directory)
+  try {
+    // A message for each host first: it opens the files, and tells how long the lines are.
+    await (await sender(program, receiver, running, [Math.min(connections, hosts), hosts, hosts, bytes]))()
+    await untilTotal(running.logs, hosts)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const one = sizeOf(running.logs)
+    const send = await sender(program, receiver, running, [Math.min(connections, hosts), messages, hosts, bytes])
+    const before = sumOf(running.host.pids)
+    const started = performance.now()
+    const sent = send()
+    await untilTotal(running.logs, one + (one / hosts) * messages)
+    const seconds = (performance.now() - started) / 1000
+    await sent
+    return { perSecond: messages / seconds, receiving: perMillion(before, sumOf(running.host.pids), messages) }
+  } finally {
+    await running.host.stop()
+  }
+}
