@@ -42,7 +42,7 @@ export async function writeRelayConfiguration(directory: string, identity: strin
     `${directory}/relay.yaml`,
     `identity: ${identity}
 spool: { directory: ${directory}/relay-spool }
-listeners: [ { tls: "127.0.0.1:${port}", clients: { names: ["*.example.com"] } } ]
+listeners: [ { tls: "127.0.0.1:${port}", clients: { names: ["*.example.com"] }, limits: { per_address: 5000, per_identity: 5000, names: 20000, origins: 20000 } } ]
 destinations: [ ${[`{ files: "${directory}/logs/$HOST/messages" }`, ...more].join(', ')} ]
 `,
   )

@@ -111,10 +111,11 @@ export async function throughput(system: System, directory: string, sender: stri
     const lineBytes = fs.statSync(running.file).size
     const before = { sending: sumOf(running.sending.pids), receiving: sumOf(running.receiving.pids) }
     const started = performance.now()
-    const sent = send(sender, running, messages, BYTES)
-    await untilSize(running.file, lineBytes + messages * lineBytes)
-    const seconds = (performance.now() - started) / 1000
-    await sent
+    let seconds = 0
+    const arrived = untilSize(running.file, lineBytes + messages * lineBytes).then(() => {
+      seconds = (performance.now() - started) / 1000
+    })
+    await Promise.all([send(sender, running, messages, BYTES), arrived])
     return {
       perSecond: messages / seconds,
       sending: perMillion(before.sending, sumOf(running.sending.pids), messages),

@@ -22,6 +22,7 @@
 static int port, is_relp, connections, hosts, bytes;
 static long messages;
 static SSL_CTX *context;
+static SSL **dialled;
 
 static void fail(const char *what) {
   perror(what);
@@ -73,7 +74,7 @@ static void *run(void *argument) {
     for (long done = self; done < hosts; done += connections) hang_up(dial());
     return NULL;
   }
-  SSL *ssl = dial();
+  SSL *ssl = dialled[self];
   char *buffer = malloc(WRITE_BYTES + bytes + 512), *text = malloc(bytes + 512);
   memset(text, 'x', bytes + 512);
   long used = 0, open = 0, frame = 1;
@@ -149,6 +150,9 @@ int main(int argc, char **argv) {
   struct timespec start, end;
   clock_gettime(CLOCK_MONOTONIC, &start);
   pthread_t *threads = malloc(connections * sizeof *threads);
+  dialled = malloc(connections * sizeof *dialled);
+  if (messages > 0)
+    for (long at = 0; at < connections; at++) dialled[at] = dial();
   for (long at = 0; at < connections; at++) pthread_create(&threads[at], NULL, run, (void *)at);
   for (long at = 0; at < connections; at++) pthread_join(threads[at], NULL);
   clock_gettime(CLOCK_MONOTONIC, &end);

@@ -79,10 +79,11 @@ export async function receive(
     const send = await sender(program, receiver, running, [Math.min(connections, hosts), messages, hosts, bytes])
     const before = sumOf(running.host.pids)
     const started = performance.now()
-    const sent = send()
-    await untilTotal(running.logs, one + (one / hosts) * messages)
-    const seconds = (performance.now() - started) / 1000
-    await sent
+    let seconds = 0
+    const arrived = untilTotal(running.logs, one + (one / hosts) * messages).then(() => {
+      seconds = (performance.now() - started) / 1000
+    })
+    await Promise.all([send(), arrived])
     return { perSecond: messages / seconds, receiving: perMillion(before, sumOf(running.host.pids), messages) }
   } finally {
     await running.host.stop()

@@ -54,6 +54,16 @@ export class Host {
     return host
   }
 
+  /** The programs of several as those of one. */
+  static of(hosts: readonly Host[]): Host {
+    const all = new Host(async () => {
+      for (const host of hosts) await host.again()
+      return hosts.flatMap((host) => host.#children)
+    })
+    all.#children = hosts.flatMap((host) => host.#children)
+    return all
+  }
+
   get pids(): number[] {
     return this.#children.map(({ pid }) => pid!)
   }

@@ -23,18 +23,28 @@ export function isRotatedName(name: string, of: string): boolean {
  * who is taken for gone is taken for new later, and read again. So two listings have to agree.
  */
 export function rotatedSiblings(file: string): FoundFile[] {
-  let siblings = listSiblings(file)
-  for (let listings = 1; listings < LISTINGS_LIMIT; listings++) {
-    const again = listSiblings(file)
-    const isSame =
-      again.length === siblings.length && again.every(({ path, id }, at) => path === siblings[at]!.path && id === siblings[at]!.id)
-    siblings = again
-    if (isSame) break
-  }
-  return siblings.sort((a, b) => order(a.bornNs, b.bornNs) || order(a.changedNs, b.changedNs))
+  return settled(() => listedSiblings(file), placesOf, LISTINGS_LIMIT).seen
 }
 
-function listSiblings(file: string): FoundFile[] {
+/** Looks until two looks in a row have seen the same, so that there was a moment at which all of it was true. */
+export function settled<T>(look: () => T, inWords: (seen: T) => string, limit: number): { readonly seen: T; readonly isSettled: boolean } {
+  let words = inWords(look())
+  for (let looks = 1; ; looks++) {
+    const seen = look()
+    const again = inWords(seen)
+    if (again === words) return { seen, isSettled: true }
+    if (looks >= limit) return { seen, isSettled: false }
+    words = again
+  }
+}
+
+/** Which file stands at which place. */
+export function placesOf(files: readonly FoundFile[]): string {
+  return files.map(({ id, path }) => `${id} ${path}`).join('\n')
+}
+
+/** The same after one look, in which a file that is moved meanwhile can be missing. */
+export function listedSiblings(file: string): FoundFile[] {
   const directory = path.dirname(file)
   const base = path.basename(file)
   let names: string[]
@@ -48,6 +58,7 @@ function listSiblings(file: string): FoundFile[] {
     .sort()
     .slice(0, SIBLINGS_LIMIT)
     .flatMap((name) => findFile(path.join(directory, name)) ?? [])
+    .sort((a, b) => order(a.bornNs, b.bornNs) || order(a.changedNs, b.changedNs))
 }
 
 function order(a: bigint, b: bigint): number {

@@ -3,13 +3,14 @@
 import * as fs from 'node:fs'
 import type { Log } from '../../base/log.ts'
 import { beginAlike, beginning, describeOpen, type FoundFile, findFile, type Generation, match, shortId, skippedTo } from './generation.ts'
-import { directoryStamp, rotatedSiblings } from './siblings.ts'
+import { directoryStamp, listedSiblings, placesOf, rotatedSiblings, settled } from './siblings.ts'
 
 /** A file that was moved away is still looked at for this long after its last growth: its writer may not know yet. */
 export const LINGER_MS = 600_000
 const GENERATIONS_LIMIT = 64
 const KNOWN_LIMIT = 1000
 const MOVES_LIMIT = 50
+const LOOKS_LIMIT = 50
 
 /** What is kept of a path. */
 export interface TailState {
@@ -25,6 +26,23 @@ export interface OpenGeneration {
   /** Monotonic time of its last growth, and its size then. */
   grownMs: number
   size: number
+}
+
+/** What stands at a path and beside it at one moment. */
+interface View {
+  readonly found: FoundFile | undefined
+  /** All that rotations have left. */
+  readonly siblings: readonly FoundFile[]
+  /** Those of them that were not there before. */
+  readonly fresh: readonly FoundFile[]
+  /** Those of them that have to be read. */
+  readonly missed: readonly FoundFile[]
+  readonly isReplaced: boolean
+  readonly isCut: boolean
+}
+
+function inWords({ found, siblings, missed, isCut }: View): string {
+  return `${found?.id} ${isCut}\n${placesOf(siblings)}\n\n${placesOf(missed)}`
 }
 
 export class TailedPath {
@@ -94,12 +112,18 @@ export class TailedPath {
     if (stamp === this.#stamp && seen === this.#seen) return false
     this.#stamp = stamp
     this.#seen = seen
-    const siblings = rotatedSiblings(this.path)
+    const current = this.#open.at(-1)
+    // The rotation goes on while we look: what was seen one after the other has to have been true at one moment, or a copy is missed, taken for another file or read twice.
+    const { seen: view, isSettled } = settled(() => this.#view(current), inWords, LOOKS_LIMIT)
+    if (!isSettled) {
+      this.#stamp = ''
+      return false
+    }
     for (const opened of this.#open) {
-      const moved = siblings.find((sibling) => sibling.id === opened.generation.id)
+      const moved = view.siblings.find((sibling) => sibling.id === opened.generation.id)
       if (moved !== undefined) opened.generation = { ...opened.generation, path: moved.path }
     }
-    return this.#rotated(this.#open.at(-1), found, siblings, nowMs)
+    return this.#rotated(current, view, nowMs)
   }
 
   /** Forgets a file that was moved away and is read to its end. */
@@ -123,7 +147,9 @@ export class TailedPath {
     this.#open = []
   }
 
-  #rotated(current: OpenGeneration | undefined, found: FoundFile | undefined, siblings: readonly FoundFile[], nowMs: number): boolean {
+  #view(current: OpenGeneration | undefined): View {
+    const found = findFile(this.path)
+    const siblings = listedSiblings(this.path)
     const fresh = siblings.filter(
       (sibling) =>
         sibling.id !== found?.id &&
@@ -134,6 +160,11 @@ export class TailedPath {
     const isCut = current !== undefined && this.#isCut(current, isReplaced ? [] : fresh)
     // A copy is made before the original is cut: until then it is no business of ours. One that is no copy was, before it was cut and written anew.
     const missed = isReplaced || isCut ? fresh : fresh.filter((copy) => !isCopyOf(copy, current!.fd))
+    return { found, siblings, fresh, missed, isReplaced, isCut }
+  }
+
+  #rotated(current: OpenGeneration | undefined, view: View, nowMs: number): boolean {
+    const { found, siblings, fresh, missed, isReplaced, isCut } = view
     if (!isReplaced && !isCut && missed.length === 0) return false
     const opened: Array<OpenGeneration & { readonly bornNs: bigint }> = []
     for (const file of missed) {
@@ -148,7 +179,8 @@ export class TailedPath {
     }
     if (current === undefined) this.#open.push(...opened)
     else this.#sortIn(current, isCut, isReplaced, opened, nowMs)
-    this.#know(siblings.filter((sibling) => missed.includes(sibling) || !fresh.includes(sibling)))
+    // What stood at the path may be beside it by now, and is not known before it is opened.
+    this.#know(siblings.filter((sibling) => missed.includes(sibling) || (sibling.id !== found?.id && !fresh.includes(sibling))))
     if (isReplaced && found !== undefined) this.#begin(found, nowMs)
     return true
   }

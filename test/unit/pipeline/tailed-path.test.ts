@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../../core/base/clock.ts'
 import { createLog } from '../../../core/base/log.ts'
@@ -7,7 +8,10 @@ import { FileSource } from '../../../core/pipeline/file/file-source.ts'
 import { isRotatedName } from '../../../core/pipeline/file/siblings.ts'
 import type { Positions } from '../../../core/pipeline/positions.ts'
 import { temporaryDirectory } from '../../support/chain.ts'
+import { effort } from '../../support/effort.ts'
 import { eventually } from '../../support/eventually.ts'
+import { runSeed } from '../../support/random.ts'
+import { difference } from '../../support/tailed-file.ts'
 
 /** What a file source needs of the positions, in memory: a restart finds what was stored, as after a kill. */
 class Kept {
@@ -166,4 +170,31 @@ test('late lines of a writer that still has the old file open are read, and a li
   await kept.until(4)
   await source.stop()
   t.deepEqual(kept.texts, ['a1', 'b1', 'a2', 'half'])
+})
+
+test('a file that is rotated again and again while it is looked at: no line is lost or doubled', async (t) => {
+  const rotations = effort({ quick: 400, ci: 1500, long: 20_000 })
+  t.timeout(60_000 + rotations * 100)
+  const path = `${temporaryDirectory(t)}/app.log`
+  fs.writeFileSync(path, '')
+  const kept = new Kept()
+  const source = kept.source(t, path)
+  const shared = new Int32Array(new SharedArrayBuffer(12))
+  const worker = new Worker(new URL('../../support/rotating-writer.ts', import.meta.url), {
+    workerData: { path, keep: 12, rotations, seed: runSeed(), shared },
+  })
+  const failed = new Promise<never>((_, reject) => worker.once('error', reject))
+  try {
+    const isOver = (): boolean => {
+      Atomics.store(shared, 0, kept.texts.length)
+      return Atomics.load(shared, 2) === 1 && kept.texts.length >= Atomics.load(shared, 1)
+    }
+    const seen = (): number[] => kept.texts.map((text) => Number(/^line (\d+) /.exec(text)![1]))
+    const inWords = (): string => `${difference(seen(), Atomics.load(shared, 1))}. ${kept.said.join('\n')}`
+    await Promise.race([failed, eventually('all lines', isOver, inWords, 60_000 + rotations * 50)])
+    t.is(difference(seen(), Atomics.load(shared, 1)), undefined)
+  } finally {
+    await worker.terminate()
+    await source.stop()
+  }
 })
