@@ -156,10 +156,10 @@ export class TailedPath {
         !this.#known.has(shortId(sibling)) &&
         !this.#open.some(({ generation }) => generation.id === sibling.id),
     )
-    const isReplaced = found?.id !== current?.generation.id
-    const isCut = current !== undefined && this.#isCut(current, isReplaced ? [] : fresh)
     // A copy is made before the original is cut: until then it is no business of ours. One that is no copy was, before it was cut and written anew.
-    const missed = isReplaced || isCut ? fresh : fresh.filter((copy) => !isCopyOf(copy, current!.fd))
+    const missed = copiesLeftOut(fresh, found)
+    const isReplaced = found?.id !== current?.generation.id
+    const isCut = current !== undefined && this.#isCut(current, isReplaced ? [] : missed)
     return { found, siblings, fresh, missed, isReplaced, isCut }
   }
 
@@ -237,12 +237,11 @@ export class TailedPath {
     }
   }
 
-  /** @param fresh files that may be copies of it */
-  #isCut(current: OpenGeneration, fresh: readonly FoundFile[]): boolean {
-    const { size } = fs.fstatSync(current.fd)
-    if (current.generation.offset > 0) return match(current.generation, current.fd, size) !== 'same'
+  /** @param missed files beside it that hold something else */
+  #isCut(current: OpenGeneration, missed: readonly FoundFile[]): boolean {
     // Nothing was read of it: it was cut when a new copy holds something else.
-    return fresh.some((copy) => copy.size > 0 && (size === 0 || !isCopyOf(copy, current.fd)))
+    if (current.generation.offset === 0) return missed.length > 0
+    return match(current.generation, current.fd, fs.fstatSync(current.fd).size) !== 'same'
   }
 
   #know(siblings: readonly FoundFile[]): void {
@@ -293,8 +292,26 @@ export class TailedPath {
   }
 }
 
-/** Whether both begin alike, or the copy holds nothing yet. */
+/** Those of the files that are no copies of what stands at the path. */
+function copiesLeftOut(files: readonly FoundFile[], original: FoundFile | undefined): FoundFile[] {
+  if (files.length === 0 || original === undefined) return [...files]
+  try {
+    const fd = fs.openSync(original.path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+    try {
+      return files.filter((file) => !isCopyOf(file, fd))
+    } finally {
+      fs.closeSync(fd)
+    }
+  } catch {
+    // It is gone again, and the next look sees that.
+    return []
+  }
+}
+
+/** Whether both begin alike, or the copy holds nothing yet. What was cut and is empty has no copies. */
 function isCopyOf(copy: FoundFile, fd: number): boolean {
+  if (copy.size === 0) return true
+  if (fs.fstatSync(fd).size === 0) return false
   try {
     const copyFd = fs.openSync(copy.path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
     try {
