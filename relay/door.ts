@@ -8,6 +8,7 @@ import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import { clearSocketPath } from '../core/platform/datagram-socket.ts'
 import { peerCredentials } from '../core/platform/peer-credentials.ts'
+import { isHopAddress } from '../core/spool/hops.ts'
 import type { PeerAddress } from '../core/transport/acceptor.ts'
 import { Acceptor } from '../core/transport/acceptor.ts'
 import { type AddressLists, AddressRules } from '../core/transport/address-rules.ts'
@@ -76,6 +77,13 @@ function policyOf({ clients }: TlsListenerConfiguration): AdmissionPolicy {
 function addressRefusal(rules: AddressRules, { address }: PeerAddress): string | undefined {
   const list = address === 'unix' ? undefined : rules.refusedBy(address)
   return list === undefined ? undefined : `${list} ${list === 'deny' ? 'lists' : 'does not list'} ${address}`
+}
+
+/** A local socket is this host's, as with other syslog daemons. */
+function hopAddressOf({ address }: PeerAddress): string | undefined {
+  const bare = address.split('%', 1)[0]!
+  if (isHopAddress(bare)) return bare
+  return address.startsWith('unix') ? '127.0.0.1' : undefined
 }
 
 export class Door {
@@ -372,6 +380,7 @@ export class Door {
     const certificate = facts === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate()
     const terms = {
       address: address.text,
+      hopAddress: hopAddressOf(address),
       facts,
       certificate,
       origins,

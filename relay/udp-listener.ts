@@ -68,7 +68,7 @@ export class UdpListener {
     }
     const { origins, limitBytes } = this.#options
     if (bytes.length > limitBytes) metrics.add('messagesCut', 1)
-    if (this.#foreign.take(bytes, 0, bytes.length, origins) !== undefined) loss.count('name-refused', 1, origins.rights.name)
+    if (this.#foreign.take(bytes, 0, bytes.length, origins, address) !== undefined) loss.count('name-refused', 1, origins.rights.name)
     if (this.#isScheduled) return
     // What the system hands over in one turn goes together.
     this.#isScheduled = true

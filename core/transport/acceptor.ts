@@ -6,7 +6,8 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { formatAddress, isLoopback } from '../base/address.ts'
-import { type AddressRules, plainAddress } from './address-rules.ts'
+import { plainAddress } from '../base/networks.ts'
+import type { AddressRules } from './address-rules.ts'
 import { listenOn, notLoopback, type Place } from './bind.ts'
 import { readProxyHeader } from './proxy-header.ts'
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { StateMachine } from '../base/state.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
-import { COME_AGAIN, nextRelpFrame, readOffers, relpFrame, writeOffers } from './relp.ts'
+import { COME_AGAIN, nextRelpFrame, OFFER_HOPS, readOffers, relpFrame, writeOffers } from './relp.ts'
 import type { ServerSession } from './syslog-server.ts'
 
 const OPEN_LIMIT_BYTES = 4096
@@ -215,7 +215,8 @@ export class RelpServerSession implements ServerSession {
     const commands = known.filter((command) => asked.commands.includes(command))
     this.#state.to('ready')
     this.#speaksBatch = asked.commands.includes('batch')
-    this.#socket.write(relpFrame(txnr, 'rsp', `200 OK\n${writeOffers(commands, this.#offers)}\n`))
+    const offers = commands.includes('batch') ? new Map([...this.#offers, [OFFER_HOPS.name, OFFER_HOPS.value]]) : this.#offers
+    this.#socket.write(relpFrame(txnr, 'rsp', `200 OK\n${writeOffers(commands, offers)}\n`))
   }
 
   /** A librelp client throws a message away on any response but 200, so a refusal is always the end of the connection too. */

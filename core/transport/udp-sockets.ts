@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import * as fs from 'node:fs'
 import { formatAddress, isLoopback } from '../base/address.ts'
-import { plainAddress } from './address-rules.ts'
+import { plainAddress } from '../base/networks.ts'
 import { formatBind, notLoopback, type Place } from './bind.ts'
 
 /** Asked for; the system gives at most net.core.rmem_max. */
