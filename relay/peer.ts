@@ -51,7 +51,6 @@ export interface PeerTerms {
 
 /** One admitted connection: what it sends goes to the spool, under names that it may use. */
 export class Peer implements ToldReceiver {
-  readonly name: string
   readonly address: string
   readonly syslogLimitBytes: number
   readonly batchLimitBytes: number
@@ -67,7 +66,6 @@ export class Peer implements ToldReceiver {
   #failure: unknown
 
   constructor(socket: Socket, terms: PeerTerms, world: PeerWorld, events: PeerEvents) {
-    this.name = terms.origins.rights.name
     this.address = terms.address
     this.syslogLimitBytes = terms.limitBytes
     this.batchLimitBytes = terms.facts === undefined ? 0 : RECORD_LIMIT_BYTES
@@ -78,6 +76,10 @@ export class Peer implements ToldReceiver {
     this.#events = events
     this.connectedUs = world.clock.wallUs()
     this.session = new ToldSession(socket, this)
+  }
+
+  get name(): string {
+    return this.#terms.origins.rights.name
   }
 
   onBatch(bytes: Buffer, start: number, end: number): string | undefined {

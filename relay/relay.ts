@@ -17,13 +17,16 @@ import { Intake } from '../core/pipeline/intake.ts'
 import { Loss } from '../core/pipeline/loss.ts'
 import { ActivatedSockets } from '../core/platform/activated-sockets.ts'
 import { wantedOf } from './destinations.ts'
-import { Door, sameButClients } from './door.ts'
+import { changedText, Door, type DoorChanged } from './door.ts'
 import type { RelayOptions } from './options.ts'
 import { Passthrough } from './passthrough.ts'
 import { Refusals } from './refusals.ts'
 
 // Kept free below the limit: what has been delivered by the time reading stops, and the records under way.
 const RESERVE_BYTES = 8 << 20
+
+/** What a reload can change; the rest needs a restart. */
+const RELOADED = ['destinations', 'rules', 'listeners']
 
 /** Listens, and says where. @throws {LoghopError} LISTEN */
 async function listenOn(address: Address, listen: () => Promise<number>): Promise<string> {
@@ -116,16 +119,19 @@ export async function startRelay(
     options,
     {
       read,
-      fixed: (before, after) => [
-        ...differences(before, after, ['destinations', 'rules', 'listeners']),
-        ...(sameButClients(before.listeners, after.listeners) ? [] : ['listeners (in more than clients, allow and deny)']),
-      ],
+      fixed: (before, after) => differences(before, after, RELOADED),
       apply: async (after) => {
-        let cut = 0
-        const replaced = await destinations.replace(wantedOf(after, delivery), () => {
-          cut = door.change(after.listeners)
-        })
-        return `${replacedText(replaced)}, ${cut || 'no'} ${cut > 1 ? 'connections' : 'connection'} cut`
+        const { commit, abort } = await door.prepare(after.listeners)
+        let changed: DoorChanged | undefined
+        try {
+          const replaced = await destinations.replace(wantedOf(after, delivery), () => {
+            changed = commit()
+          })
+          return `${replacedText(replaced)}, ${changedText(changed!)}`
+        } finally {
+          // Where the rest cannot be changed, nothing is; after the change it does nothing.
+          abort()
+        }
       },
     },
     log,
@@ -165,7 +171,6 @@ export async function startRelay(
       door.destroy()
     }
   }
-  let bound: string[] = []
   const passed: string[] = []
   const status = (): StatusDocument => ({
     program: 'relay',
@@ -174,7 +179,7 @@ export async function startRelay(
     uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
     ...keeper.status(),
     problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-    listeners: bound,
+    listeners: door.bound,
     passthrough: passed,
     paused: isPaused,
     spool: {
@@ -197,7 +202,7 @@ export async function startRelay(
   })
   let stopStatus: () => void
   try {
-    bound = await door.open()
+    await door.open()
     for (const { listen, passthrough } of passthroughs) passed.push(await listenOn(listen, () => passthrough.listen(listen)))
     stopStatus = await serveStatus(options.spool.directory, status, () => reload.request())
   } catch (error) {
@@ -206,7 +211,7 @@ export async function startRelay(
   }
   destinations.start()
   keeper.start()
-  log.info('started', `Relay ${name} listens on ${bound.join(', ')}`, {
+  log.info('started', `Relay ${name} listens on ${door.bound.join(', ')}`, {
     pid: process.pid,
     passthrough: passed.length > 0 ? passed.join(',') : undefined,
   })

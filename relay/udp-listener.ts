@@ -7,6 +7,8 @@ import type { Origins } from './origins.ts'
 import type { PeerWorld } from './peer.ts'
 import type { Refusals } from './refusals.ts'
 
+const LEAVE_LIMIT_MS = 200
+
 export interface UdpListenerOptions {
   readonly places: readonly Place[]
   readonly rules: AddressRules
@@ -18,13 +20,14 @@ export interface UdpListenerOptions {
 export class UdpListener {
   /** Set while the spool has no room. */
   isPaused = false
-  readonly #options: UdpListenerOptions
+  #options: UdpListenerOptions
   readonly #world: PeerWorld
   /** Of its own: connections flush what they have brought and answer for it. */
-  readonly #foreign: ForeignMessages
+  #foreign: ForeignMessages
   readonly #refusals: Refusals
   readonly #sockets: UdpSockets
   #isScheduled = false
+  #datagrams = 0
 
   constructor(options: UdpListenerOptions, foreign: ForeignMessages, world: PeerWorld, refusals: Refusals) {
     this.#options = options
@@ -42,12 +45,31 @@ export class UdpListener {
     return (await this.#sockets.listen(this.#options.places)).map((bound) => `udp ${bound}`)
   }
 
+  /** Messages of another length from now on. @param foreign for that length */
+  change(limitBytes: number, foreign: ForeignMessages): void {
+    this.#flush()
+    this.#options = { ...this.#options, limitBytes }
+    this.#foreign = foreign
+  }
+
+  /** Reads what the system holds already, as far as that comes to an end, and closes. */
+  async leave(): Promise<void> {
+    const until = performance.now() + LEAVE_LIMIT_MS
+    for (let before = -1; before !== this.#datagrams && performance.now() < until; ) {
+      before = this.#datagrams
+      // One turn of the loop reads what is there; the second is for what the first has put off.
+      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+    }
+    this.close()
+  }
+
   close(): void {
     this.#sockets.close()
     this.#flush()
   }
 
   #onDatagram(bytes: Buffer, address: string, port: number): void {
+    this.#datagrams++
     if (!isLoopback(address)) {
       const why = `the datagram comes from ${address}, this listener has no TLS and takes this host alone. Put an agent on that host`
       this.#refusals.add(formatAddress({ host: address, port }), 'not-loopback', why)

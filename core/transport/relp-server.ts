@@ -80,10 +80,20 @@ export class RelpServerSession implements ServerSession {
 
   /** Has the peer connect again, for instance because our certificate is a new one: acknowledges what has been taken, then tells it and closes. */
   comeAgain(): void {
-    if (!this.#state.is('ready') || this.#isPassing) return
+    if (this.#state.is('ready')) this.#pass(COME_AGAIN)
+  }
+
+  retire(): void {
+    if (this.#state.is('ready')) this.#pass('')
+    else this.close()
+  }
+
+  /** What comes from here on is not taken, and so not acknowledged: the peer has to send it elsewhere. */
+  #pass(hint: string): void {
+    if (this.#isPassing) return
     this.#isPassing = true
     this.#receiver.onDelivered().then(
-      () => this.close(COME_AGAIN),
+      () => this.close(hint),
       (error: Error) => this.#end(error.message),
     )
   }

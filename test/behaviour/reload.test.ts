@@ -147,12 +147,13 @@ test('a relay takes over who may connect: who still may stays connected, who may
   listener(['*.example.com'])
   await reload()
   await chain.lines(3)
-  // Addresses and limits need a restart, and are named.
-  listener(['*.example.com'], { limits: { per_identity: 7 } })
+  // What cannot change is named.
+  chain.relayOptions['spool'] = { directory: chain.place('relay-spool'), compress: 'zstd' }
   t.is(chain.relayConfig, chain.place('relay.yaml'))
   const refused = await askReload(chain.place('relay-spool'))
   t.like(refused, { isDone: false, exitCode: 1 })
-  t.regex(refused.text, /Cannot change listeners \(in more than clients, allow and deny\) while running/)
+  t.regex(refused.text, /Cannot change spool\.compress while running/)
+  chain.relayOptions['spool'] = { directory: chain.place('relay-spool') }
   listener(['*.example.com'])
   // A destination that cannot be made leaves the others as they are.
   const destinations = chain.relayOptions['destinations'] as object[]
