@@ -1,5 +1,3 @@
-// A change of the listeners in two steps, so that it happens whole or not at all.
-
 /** What a change of the listeners has done, in numbers. */
 export interface DoorChanged {
   /** Texts of what is bound anew. */
@@ -7,14 +5,6 @@ export interface DoorChanged {
   readonly closed: number
   /** Connections that were ended. */
   readonly cut: number
-}
-
-/** Listeners that are bound and wait for the rest of a configuration. */
-export interface DoorChange {
-  /** Changes over; cannot fail. */
-  commit(): DoorChanged
-  /** Closes what was bound for it; nothing once it is committed. */
-  abort(): void
 }
 
 /** `listens anew on 127.0.0.1:6514, none closed, no connection cut`, without what says that no listener has changed. */

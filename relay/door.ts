@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { LoghopError } from '../core/base/errors.ts'
+import { PlaceKeys, type Prepared } from '../core/daemon/prepared.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import { clearSocketPath } from '../core/platform/datagram-socket.ts'
@@ -13,7 +14,7 @@ import { dayOf, describeCertificate } from '../core/transport/certificate.ts'
 import { isHostName } from '../core/transport/names.ts'
 import { endRefused } from '../core/transport/tls-listener.ts'
 import { Comings } from './comings.ts'
-import type { DoorChange, DoorChanged } from './door-change.ts'
+import type { DoorChanged } from './door-change.ts'
 import { ForeignMessages } from './foreign-messages.ts'
 import type { ListenerOptions } from './listener-options.ts'
 import { type Admitted, bindsOf, type Listening, type ListeningWorld, makeListening, placeKey, rightsOf } from './listening.ts'
@@ -81,7 +82,7 @@ export class Door {
   #isPaused = false
   #resumedMs = 0
   #pausedMs = 0
-  #prepared: DoorChange | undefined
+  #prepared: Prepared<DoorChanged> | undefined
   #isLeft = false
   #timer: NodeJS.Timeout | undefined
 
@@ -122,22 +123,18 @@ export class Door {
    * What is bound takes connections from now on.
    * @throws {LoghopError} the first that cannot be bound; nothing is open then that was not before
    */
-  async prepare(options: readonly ListenerOptions[]): Promise<DoorChange> {
+  async prepare(options: readonly ListenerOptions[]): Promise<Prepared<DoorChanged>> {
     const before = new Map(this.#listening.map((listening) => [listening.key, listening]))
     const made: Listening[] = []
     const wanted: Array<{ readonly listening: Listening; readonly listener: ListenerOptions }> = []
     const close = (): void => {
       for (const listening of made) listening.close(true)
     }
-    // Ports that the system chooses are written alike: the first stays the first.
-    const seen = new Map<string, number>()
+    const keys = new PlaceKeys()
     try {
       for (const listener of options)
         for (const bind of bindsOf(listener)) {
-          const place = placeKey(listener, bind)
-          const count = (seen.get(place) ?? 0) + 1
-          seen.set(place, count)
-          const key = `${place} ${count}`
+          const key = keys.next(placeKey(listener, bind))
           const held = before.get(key)
           before.delete(key)
           wanted.push({ listening: held ?? (await this.#bind(key, bind, listener, made)), listener })
@@ -147,7 +144,7 @@ export class Door {
       throw error
     }
     let isSettled = false
-    const change: DoorChange = {
+    const change: Prepared<DoorChanged> = {
       commit: () => {
         if (isSettled || this.#isLeft) {
           close()
@@ -314,7 +311,7 @@ export class Door {
         'LISTEN',
         `Cannot listen on ${formatBind(bind)}: ${(error as Error).message}`,
         own !== undefined
-          ? `This relay has that port as ${own.key.replace(/ \d+$/, '')}: take another port, or restart it, for one port cannot go from one kind or address to another`
+          ? `This relay has that port as ${own.key}: take another port, or restart it, for one port cannot go from one kind or address to another`
           : bind.kind === 'path'
             ? 'Make its directory, and run the relay as a user that may write there'
             : 'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',

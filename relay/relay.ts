@@ -1,11 +1,10 @@
-import { type Address, formatAddress } from '../core/base/address.ts'
 import { systemClock } from '../core/base/clock.ts'
-import { LoghopError } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
+import type { Prepared } from '../core/daemon/prepared.ts'
 import { differences, Reload } from '../core/daemon/reload.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import { statusSentence } from '../core/daemon/status-sentence.ts'
@@ -20,28 +19,14 @@ import { wantedOf } from './destinations.ts'
 import { Door } from './door.ts'
 import { changedText, type DoorChanged } from './door-change.ts'
 import type { RelayOptions } from './options.ts'
-import { Passthrough } from './passthrough.ts'
+import { Passthroughs } from './passthroughs.ts'
 import { Refusals } from './refusals.ts'
 
 // Kept free below the limit: what has been delivered by the time reading stops, and the records under way.
 const RESERVE_BYTES = 8 << 20
 
 /** What a reload can change; the rest needs a restart. */
-const RELOADED = ['destinations', 'rules', 'listeners']
-
-/** Listens, and says where. @throws {LoghopError} LISTEN */
-async function listenOn(address: Address, listen: () => Promise<number>): Promise<string> {
-  try {
-    return formatAddress({ host: address.host, port: await listen() })
-  } catch (error) {
-    throw new LoghopError(
-      'LISTEN',
-      `Cannot listen on ${formatAddress(address)}: ${(error as Error).message}`,
-      'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
-      { cause: error },
-    )
-  }
-}
+const RELOADED = ['destinations', 'rules', 'listeners', 'passthrough', 'spool.limit', 'spool.compress', 'log.level', 'stop_timeout']
 
 /**
  * Starts the relay: spool, destinations, then the listeners.
@@ -115,23 +100,32 @@ export async function startRelay(
     activated: (name) => activated.take(name),
     openFilesLimit: limit,
   })
-  const passthroughs = options.passthrough.map(({ listen, to }) => ({ listen, passthrough: new Passthrough(to, log, guard) }))
+  const passthroughs = new Passthroughs(log, guard)
+  let stopTimeoutMs = options.stop_timeout
   const reload = new Reload(
     options,
     {
       read,
       fixed: (before, after) => differences(before, after, RELOADED),
       apply: async (after) => {
-        const { commit, abort } = await door.prepare(after.listeners)
+        const listeners = await door.prepare(after.listeners)
+        let passing: Prepared<void> | undefined
         let changed: DoorChanged | undefined
         try {
+          passing = await passthroughs.prepare(after.passthrough)
           const replaced = await destinations.replace(wantedOf(after, delivery), () => {
-            changed = commit()
+            changed = listeners.commit()
+            passing!.commit()
+            spool.setLimit(after.spool.limit)
+            intake.setCompression(after.spool.compress)
+            log.setLevel(after.log.level)
+            stopTimeoutMs = after.stop_timeout
           })
           return `${replacedText(replaced)}, ${changedText(changed!)}`
         } finally {
-          // Where the rest cannot be changed, nothing is; after the change it does nothing.
-          abort()
+          // Where the rest cannot be changed, nothing is; after the change they do nothing.
+          listeners.abort()
+          passing?.abort()
         }
       },
     },
@@ -159,7 +153,7 @@ export async function startRelay(
   const stopAll = async (deadline: AbortSignal): Promise<void> => {
     keeper.stop()
     clearInterval(roomTimer)
-    for (const { passthrough } of passthroughs) passthrough.close()
+    passthroughs.close()
     await door.leave()
     loss.stop()
     try {
@@ -172,7 +166,6 @@ export async function startRelay(
       door.destroy()
     }
   }
-  const passed: string[] = []
   const status = (): StatusDocument => ({
     program: 'relay',
     name: keeper.identity.name,
@@ -181,7 +174,7 @@ export async function startRelay(
     ...keeper.status(),
     problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
     listeners: door.bound,
-    passthrough: passed,
+    passthrough: passthroughs.bound,
     paused: isPaused,
     spool: {
       directory: options.spool.directory,
@@ -204,7 +197,8 @@ export async function startRelay(
   let stopStatus: () => void
   try {
     await door.open()
-    for (const { listen, passthrough } of passthroughs) passed.push(await listenOn(listen, () => passthrough.listen(listen)))
+    const passing = await passthroughs.prepare(options.passthrough)
+    passing.commit()
     stopStatus = await serveStatus(options.spool.directory, status, () => reload.request())
   } catch (error) {
     await stopAll(AbortSignal.abort())
@@ -214,7 +208,7 @@ export async function startRelay(
   keeper.start()
   log.info('started', `Relay ${name} listens on ${door.bound.join(', ')}`, {
     pid: process.pid,
-    passthrough: passed.length > 0 ? passed.join(',') : undefined,
+    passthrough: passthroughs.bound.join(',') || undefined,
   })
   return {
     describe: () => statusSentence(status(), health.isFull),
@@ -225,6 +219,9 @@ export async function startRelay(
       await reload.request()
     },
     reopen: () => destinations.reopen(),
+    get stopTimeoutMs() {
+      return stopTimeoutMs
+    },
     stop: async (deadline) => {
       stopStatus()
       await stopAll(deadline)

@@ -7,8 +7,6 @@ import type { Origins } from './origins.ts'
 import type { PeerWorld } from './peer.ts'
 import type { Refusals } from './refusals.ts'
 
-const LEAVE_LIMIT_MS = 200
-
 export interface UdpListenerOptions {
   readonly places: readonly Place[]
   readonly rules: AddressRules
@@ -27,7 +25,6 @@ export class UdpListener {
   readonly #refusals: Refusals
   readonly #sockets: UdpSockets
   #isScheduled = false
-  #datagrams = 0
 
   constructor(options: UdpListenerOptions, foreign: ForeignMessages, world: PeerWorld, refusals: Refusals) {
     this.#options = options
@@ -52,15 +49,10 @@ export class UdpListener {
     this.#foreign = foreign
   }
 
-  /** Reads what the system holds already, as far as that comes to an end, and closes. */
+  /** Reads what the system holds already and closes. */
   async leave(): Promise<void> {
-    const until = performance.now() + LEAVE_LIMIT_MS
-    for (let before = -1; before !== this.#datagrams && performance.now() < until; ) {
-      before = this.#datagrams
-      // One turn of the loop reads what is there; the second is for what the first has put off.
-      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
-    }
-    this.close()
+    await this.#sockets.leave()
+    this.#flush()
   }
 
   close(): void {
@@ -69,7 +61,6 @@ export class UdpListener {
   }
 
   #onDatagram(bytes: Buffer, address: string, port: number): void {
-    this.#datagrams++
     if (!isLoopback(address)) {
       const why = `the datagram comes from ${address}, this listener has no TLS and takes this host alone. Put an agent on that host`
       this.#refusals.add(formatAddress({ host: address, port }), 'not-loopback', why)

@@ -55,7 +55,7 @@ export class Spool implements Followed {
   readonly segmentsDirectory: string
   readonly findings: readonly Finding[]
   readonly #directory: string
-  readonly #limitBytes: number
+  #limitBytes: number
   readonly #segmentBytes: number
   readonly #syncRetryMs: number
   readonly #world: SpoolWorld
@@ -159,6 +159,11 @@ export class Spool implements Followed {
 
   get limitBytes(): number {
     return this.#limitBytes
+  }
+
+  /** From now on it may take so much; what is over it already goes as it is delivered. */
+  setLimit(limitBytes: number): void {
+    this.#limitBytes = limitBytes
   }
 
   get streamsCount(): number {

@@ -12,6 +12,7 @@ import { collect, fileOf, openDoor, say } from '../support/door.ts'
 import { eventually } from '../support/eventually.ts'
 import { fixedPort } from '../support/fixed-port.ts'
 import { disorder, everyNumber, filedNumbers, missing } from '../support/numbered.ts'
+import { runWithSocket } from '../support/passed-socket.ts'
 import { sendOne } from '../support/send-one.ts'
 import { startSenders } from '../support/senders.ts'
 
@@ -30,7 +31,7 @@ test.serial(
   'listeners come and go under 2000 messages a second: the agent goes from one to the other, and each message comes once',
   async (t) => {
     const chain = await Chain.make(t)
-  chain.port = await fixedPort()
+    chain.port = await fixedPort()
     chain.port = await fixedPort()
     const [one, two] = [chain.port, await fixedPort()].map((port) => ({ tls: `127.0.0.1:${port}`, ...CLIENTS }))
     chain.agentOptions['relays'] = [one, two].map((listener) => listener!.tls)
@@ -164,7 +165,7 @@ test.serial(
   'what lies in the socket of a udp listener that goes is read first, and other terms of one that stays count at once',
   async (t) => {
     const chain = await Chain.make(t)
-  chain.port = await fixedPort()
+    chain.port = await fixedPort()
     const [, goes, stays] = await openDoor(chain, CLIENTS, { udp: '127.0.0.1:0', name: NAME }, { udp: '127.0.0.2:0', name: NAME })
     const tls = { tls: `127.0.0.1:${chain.port}`, ...CLIENTS }
     const socket = dgram.createSocket('udp4')
@@ -193,7 +194,7 @@ test.serial(
   'lower limits and other lists end what they would not let in, the rest stays; another name counts for connections that stand',
   async (t) => {
     const chain = await Chain.make(t)
-  chain.port = await fixedPort()
+    chain.port = await fixedPort()
     const [, plain, local] = await openDoor(
       chain,
       CLIENTS,
@@ -241,3 +242,94 @@ test.serial(
     t.is((await askStatus(chain.place('relay-spool')))['listeners']?.toString(), tls.tls)
   },
 )
+
+test.serial('a socket that systemd has passed stays over reloads, and the passage to the authority changes while running', async (t) => {
+  const chain = await Chain.make(t)
+  const socket = chain.place('stream')
+  const server = net.createServer().listen(socket)
+  await eventually('the socket', () => server.listening)
+  const passed = { unix: 'systemd:passed', name: NAME }
+  const [one, two, ways] = [await fixedPort(), await fixedPort(), await fixedPort()]
+  const passage = (to: number): object[] => [{ listen: `127.0.0.1:${ways}`, to: `127.0.0.1:${to}` }]
+  const answering = (port: number, text: string): void => {
+    const authority = net.createServer((client) => client.end(text)).listen(port, '127.0.0.1')
+    t.teardown(() => authority.close())
+  }
+  answering(one, 'the first')
+  answering(two, 'the second')
+  chain.relayOptions['listeners'] = [passed]
+  chain.relayOptions['passthrough'] = passage(one)
+  const { fd } = (server as net.Server & { _handle: { fd: number } })._handle
+  const relay = runWithSocket(t, fd, 'relay', 'run', '--config', chain.relayConfig)
+  await eventually('the relay', () => relay.said.includes(' started: '))
+  const link = chain.place('link')
+  fs.linkSync(socket, link)
+  server.close()
+  const stands = net.connect(link)
+  stands.write('<13>1 - - app - - - one\n')
+  await chain.lines(1, fileOf(chain, NAME))
+  t.is(await say({ host: '127.0.0.1', port: ways }), 'the first')
+  chain.relayOptions['passthrough'] = passage(two)
+  for (const listeners of [[passed, { udp: '127.0.0.1:0' }], [passed]]) {
+    const { isDone, text } = await relisten(chain, ...listeners)
+    t.true(isDone, text)
+  }
+  stands.write('<13>1 - - app - - - two\n')
+  await say({ path: link }, '<13>1 - - app - - - three\n')
+  await chain.lines(3, fileOf(chain, NAME))
+  t.is(await say({ host: '127.0.0.1', port: ways }), 'the second')
+  chain.relayOptions['passthrough'] = []
+  t.true((await relisten(chain, passed)).isDone)
+  await t.throwsAsync(new Promise((resolve, reject) => net.connect(ways, '127.0.0.1', () => resolve(undefined)).on('error', reject)), {
+    code: 'ECONNREFUSED',
+  })
+  stands.destroy()
+})
+
+test.serial('sockets of an agent come and go, those that stay keep their connections, and what cannot change is named', async (t) => {
+  const chain = await Chain.make(t)
+  const { directory } = chain.agentOptions['spool'] as { directory: string }
+  const unix = { unix: chain.socket }
+  const [one, two, datagrams] = [await fixedPort(), await fixedPort(), await fixedPort()]
+  const reload = (more: object, ...sources: object[]): ReturnType<typeof askReload> => {
+    Object.assign(chain.agentOptions, { sources, spool: { directory }, ...more })
+    if (chain.agentConfig !== chain.place('agent.yaml')) throw new Error('another file')
+    return askReload(directory)
+  }
+  await chain.startRelay()
+  chain.agentOptions['sources'] = [unix, { tcp: `127.0.0.1:${one}` }]
+  await chain.startAgent()
+  const stands = net.connect(one, '127.0.0.1')
+  stands.write('<13>one: 1\n')
+  await chain.lines(1)
+  const more = [{ udp: `127.0.0.1:${datagrams}` }, { tcp: `127.0.0.1:${two}` }, { 'unix-stream': chain.place('stream') }]
+  const added = await reload({ log: { level: 'debug' }, stop_timeout: '5s' }, unix, { tcp: `127.0.0.1:${one}` }, ...more)
+  t.regex(added.text, /, reads udp \S+, tcp \S+, unix-stream \S+ too$/)
+  stands.write('<13>one: 2\n')
+  await say({ host: '127.0.0.1', port: two }, '<13>two: 1\n')
+  await say({ path: chain.place('stream') }, '<13>stream: 1\n')
+  await chain.lines(4)
+  const refused = await reload({}, { ...unix, limit: '8KiB' }, { tcp: `127.0.0.1:${one}` }, 'internal' as never)
+  t.regex(refused.text, /Cannot change sources \(others than unix, /)
+  t.regex((await reload({}, { ...unix, limit: '8KiB' }, { tcp: `127.0.0.1:${one}` })).text, /Cannot change the options of the source unix /)
+  // While it stands still they wait in the kernel, and are read before the socket is closed.
+  chain.agent.signal('SIGSTOP')
+  const socket = dgram.createSocket('udp4')
+  for (let number = 1; number <= 50; number++)
+    await new Promise<void>((resolve) => socket.send(`<13>udp: ${number}`, datagrams, '127.0.0.1', () => resolve()))
+  socket.close()
+  const removing = reload({ spool: { directory, limit: '2GiB', compress: 'zstd' } }, unix, { tcp: `127.0.0.1:${one}` })
+  chain.agent.signal('SIGCONT')
+  t.regex((await removing).text, /, no longer udp \S+, tcp \S+, unix-stream \S+$/)
+  await chain.lines(54)
+  stands.write('<13>one: 3\n')
+  sendOne(chain, 'still read')
+  await chain.lines(56)
+  t.false(fs.existsSync(chain.place('stream')))
+  const status = await askStatus(directory)
+  t.like(status, { spool: { limit_bytes: 2 * 2 ** 30 } })
+  t.is((status['sources'] as string[]).length, 2)
+  stands.end()
+  t.deepEqual(await chain.agent.end('SIGTERM'), { code: 0, signal: null })
+  t.is(linesOf(chain.file).length, 56)
+})
