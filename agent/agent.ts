@@ -24,7 +24,20 @@ export function hostnameOf(options: AgentOptions): string {
 }
 
 /** What a reload can change; the rest needs a restart. */
-const RELOADED = ['rules', 'relays', 'balance', 'fail_back', 'sources', 'spool.limit', 'spool.compress', 'log.level', 'stop_timeout']
+const RELOADED = [
+  'authority',
+  'renew',
+  'revocation_interval',
+  'rules',
+  'relays',
+  'balance',
+  'fail_back',
+  'sources',
+  'spool.limit',
+  'spool.compress',
+  'log.level',
+  'stop_timeout',
+]
 
 /**
  * Starts the agent: spool, way to the relay, then the sources, so that nothing is taken in before there is a place for it.
@@ -91,9 +104,10 @@ export async function startAgent(
           let changed: SourcesChanged | undefined
           const done = await destinations.replace(wantedOf(after, delivery), () => {
             changed = opened.commit()
-            spool.setLimit(after.spool.limit)
+            spool.limitBytes = after.spool.limit
             intake.setCompression(after.spool.compress)
             log.setLevel(after.log.level)
+            keeper.change({ authority: after.authority, renew: after.renew, listsEveryMs: after.revocation_interval })
             stopTimeoutMs = after.stop_timeout
           })
           syncing.isWanted = after.rules.length > 0

@@ -26,7 +26,19 @@ import { Refusals } from './refusals.ts'
 const RESERVE_BYTES = 8 << 20
 
 /** What a reload can change; the rest needs a restart. */
-const RELOADED = ['destinations', 'rules', 'listeners', 'passthrough', 'spool.limit', 'spool.compress', 'log.level', 'stop_timeout']
+const RELOADED = [
+  'authority',
+  'renew',
+  'revocation_interval',
+  'destinations',
+  'rules',
+  'listeners',
+  'passthrough',
+  'spool.limit',
+  'spool.compress',
+  'log.level',
+  'stop_timeout',
+]
 
 /**
  * Starts the relay: spool, destinations, then the listeners.
@@ -116,9 +128,10 @@ export async function startRelay(
           const replaced = await destinations.replace(wantedOf(after, delivery), () => {
             changed = listeners.commit()
             passing!.commit()
-            spool.setLimit(after.spool.limit)
+            spool.limitBytes = after.spool.limit
             intake.setCompression(after.spool.compress)
             log.setLevel(after.log.level)
+            keeper.change({ authority: after.authority, renew: after.renew, listsEveryMs: after.revocation_interval })
             stopTimeoutMs = after.stop_timeout
           })
           return `${replacedText(replaced)}, ${changedText(changed!)}`

@@ -54,8 +54,9 @@ export class Spool implements Followed {
   readonly files: Files
   readonly segmentsDirectory: string
   readonly findings: readonly Finding[]
+  /** Disk space that it may take; a reload may change it. */
+  limitBytes: number
   readonly #directory: string
-  #limitBytes: number
   readonly #segmentBytes: number
   readonly #syncRetryMs: number
   readonly #world: SpoolWorld
@@ -90,7 +91,7 @@ export class Spool implements Followed {
     this.files = files
     this.#world = world
     this.#directory = options.directory
-    this.#limitBytes = options.limitBytes
+    this.limitBytes = options.limitBytes
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#syncRetryMs = options.syncRetryMs ?? SYNC_RETRY_MS
     this.segmentsDirectory = path.join(options.directory, 'segments')
@@ -157,15 +158,6 @@ export class Spool implements Followed {
     return this.#usedBytes
   }
 
-  get limitBytes(): number {
-    return this.#limitBytes
-  }
-
-  /** From now on it may take so much; what is over it already goes as it is delivered. */
-  setLimit(limitBytes: number): void {
-    this.#limitBytes = limitBytes
-  }
-
   get streamsCount(): number {
     return this.#streams.size
   }
@@ -176,7 +168,7 @@ export class Spool implements Followed {
   }
 
   hasRoom(bytes: number): boolean {
-    return this.#usedBytes + bytes <= this.#limitBytes
+    return this.#usedBytes + bytes <= this.limitBytes
   }
 
   /** Called after each append; must not throw. @returns what ends it */

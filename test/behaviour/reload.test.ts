@@ -88,11 +88,14 @@ test('a faulty file leaves the running configuration as it is, and the command a
   // What cannot change is named, also beside what could.
   fs.writeFileSync(
     config,
-    good.replace('*.*', 'mail.*').replace('"hostname":"web01', '"hostname":"web99').replace('"identity":"', '"renew":false,"identity":"'),
+    good
+      .replace('*.*', 'mail.*')
+      .replace('"hostname":"web01', '"hostname":"web99')
+      .replace('"identity":"', '"log":{"format":"json"},"identity":"'),
   )
   const fixed = await loghop('agent', 'reload', '--config', config)
   t.is(fixed.code, 1)
-  t.regex(fixed.stderr, /^loghop: Cannot change renew, hostname while running\n {2}Put them back .*, or restart/)
+  t.regex(fixed.stderr, /^loghop: Cannot change hostname, log\.format while running\n {2}Put them back .*, or restart/)
   fs.writeFileSync(config, '')
   mark = chain.agent.mark
   chain.agent.signal('SIGHUP')
