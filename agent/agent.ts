@@ -16,7 +16,7 @@ import { Loss } from '../core/pipeline/loss.ts'
 import { wantedOf } from './destinations.ts'
 import { LocalSync } from './local-sync.ts'
 import type { AgentOptions } from './options.ts'
-import { Sources } from './sources.ts'
+import { Sources, type SourcesChanged, sourcesText } from './sources.ts'
 
 /** HOSTNAME of this host's messages. */
 export function hostnameOf(options: AgentOptions): string {
@@ -24,7 +24,20 @@ export function hostnameOf(options: AgentOptions): string {
 }
 
 /** What a reload can change; the rest needs a restart. */
-const RELOADED = ['rules', 'relays', 'balance', 'fail_back']
+const RELOADED = [
+  'authority',
+  'renew',
+  'revocation_interval',
+  'rules',
+  'relays',
+  'balance',
+  'fail_back',
+  'sources',
+  'spool.limit',
+  'spool.compress',
+  'log.level',
+  'stop_timeout',
+]
 
 /**
  * Starts the agent: spool, way to the relay, then the sources, so that nothing is taken in before there is a place for it.
@@ -79,15 +92,29 @@ export async function startAgent(
   loss.recordWith((text) => intake.storeLoss(text, 'loghop-agent', hostname, clock))
   const world = { spoolDirectory: options.spool.directory, spool, intake, receiver, hostname, loss, metrics, log, clock, onFailure }
   const sources = new Sources(options.sources, world)
+  let stopTimeoutMs = options.stop_timeout
   const reload = new Reload(
     options,
     {
       read,
-      fixed: (before, after) => differences(before, after, RELOADED),
+      fixed: (before, after) => [...differences(before, after, RELOADED), ...sources.fixed(after.sources)],
       apply: async (after) => {
-        const done = await destinations.replace(wantedOf(after, delivery))
-        syncing.isWanted = after.rules.length > 0
-        return `${after.rules.length} rules, ${replacedText(done)}`
+        const opened = await sources.prepare(after.sources)
+        try {
+          let changed: SourcesChanged | undefined
+          const done = await destinations.replace(wantedOf(after, delivery), () => {
+            changed = opened.commit()
+            spool.limitBytes = after.spool.limit
+            intake.setCompression(after.spool.compress)
+            log.setLevel(after.log.level)
+            keeper.change({ authority: after.authority, renew: after.renew, listsEveryMs: after.revocation_interval })
+            stopTimeoutMs = after.stop_timeout
+          })
+          syncing.isWanted = after.rules.length > 0
+          return `${after.rules.length} rules, ${replacedText(done)}${sourcesText(changed!)}`
+        } finally {
+          opened.abort()
+        }
       },
     },
     log,
@@ -131,6 +158,9 @@ export async function startAgent(
       await reload.request()
     },
     reopen: () => destinations.reopen(),
+    get stopTimeoutMs() {
+      return stopTimeoutMs
+    },
     stop: async (deadline) => {
       keeper.stop()
       stopStatus()

@@ -22,6 +22,9 @@ import { UdpSockets } from '../core/transport/udp-sockets.ts'
 const CONNECTIONS_LIMIT = 1024
 const HEADER_LIMIT_MS = 10_000
 const WAIT_MS = 200
+/** For connections to end in order. */
+const LEAVE_LIMIT_MS = 2000
+const LOOK_MS = 10
 const NO_RULES = { allow: [], deny: [], proxy: [] }
 
 export interface NetworkOptions {
@@ -91,8 +94,9 @@ export class UdpSource implements Source {
     this.#name = `udp ${bound.join(', ')}`
   }
 
+  /** What the system holds already is read first. */
   async stop(): Promise<void> {
-    this.#sockets.close()
+    await this.#sockets.leave()
     this.#builder.flush()
   }
 
@@ -166,8 +170,10 @@ export class TcpSource implements Source {
     clearTimeout(this.#timer)
     this.#acceptor?.close(false)
     await new Promise((resolve) => setImmediate(resolve))
-    for (const session of this.#sessions) session.close()
+    for (const session of this.#sessions) session.retire()
     this.#builder.flush()
+    const deadline = performance.now() + LEAVE_LIMIT_MS
+    while (this.#sessions.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     this.#acceptor?.close(true)
   }
 

@@ -129,7 +129,7 @@ export const sourceOption = z
 export type SourceOption = z.infer<typeof sourceOption>
 
 /** A name that two sources must not share; undefined where two are no harm. */
-function placeOf(source: SourceOption): string {
+export function placeOf(source: SourceOption): string {
   if (typeof source === 'string') return source
   if ('journal' in source) return ['journal', source.journal.namespace, source.journal.directory].filter(Boolean).join(' ')
   if ('kernel' in source) return 'kernel'

@@ -1,9 +1,11 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../core/base/clock.ts'
 import { nodeFiles } from '../core/base/files.ts'
 import type { Log } from '../core/base/log.ts'
 import type { Metrics } from '../core/base/metrics.ts'
+import type { Prepared } from '../core/daemon/prepared.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
 import { FileSource, type FileSourceOptions } from '../core/pipeline/file/file-source.ts'
 import type { Intake } from '../core/pipeline/intake.ts'
@@ -22,7 +24,7 @@ import { UnixStreamSource } from '../core/pipeline/unix-stream.ts'
 import type { Spool } from '../core/spool/spool.ts'
 import { priOf } from '../core/syslog/priority.ts'
 import { TcpSource, UdpSource } from './network-source.ts'
-import { isMainNamespace, isSystemJournal, type SourceOption } from './source-options.ts'
+import { isMainNamespace, isSystemJournal, placeOf, type SourceOption } from './source-options.ts'
 
 const KERNEL_LOG = process.platform === 'freebsd' ? '/dev/klog' : '/dev/kmsg'
 const LIMIT_BYTES = 64 << 10
@@ -71,6 +73,29 @@ export function doubleFeedOf(options: readonly SourceOption[], passed?: PassedDa
   })
 }
 
+/** Sources that keep no place: they may come and go while the agent runs. */
+const COMING = ['unix', 'unix-stream', 'tcp', 'udp', 'pipe']
+
+function mayComeAndGo(source: SourceOption): boolean {
+  return typeof source === 'object' && COMING.some((kind) => kind in source)
+}
+
+/** What a reload has done to the sources. */
+export interface SourcesChanged {
+  readonly opened: readonly string[]
+  readonly closed: readonly string[]
+}
+
+/** `, reads udp 127.0.0.1:5140 too, no longer unix /run/app/log`; nothing where nothing has changed. */
+export function sourcesText({ opened, closed }: SourcesChanged): string {
+  return `${opened.length === 0 ? '' : `, reads ${opened.join(', ')} too`}${closed.length === 0 ? '' : `, no longer ${closed.join(', ')}`}`
+}
+
+interface Held {
+  readonly option: SourceOption
+  readonly source: Source
+}
+
 function needsPositions(source: SourceOption): boolean {
   if (typeof source === 'string') return source === 'kernel' || source === 'journal'
   return 'kernel' in source || 'journal' in source || 'file' in source
@@ -79,18 +104,22 @@ function needsPositions(source: SourceOption): boolean {
 /** The sources of an agent, and how far those that can be read again have been read. */
 export class Sources {
   readonly #world: SourcesWorld
-  readonly #options: readonly SourceOption[]
-  readonly #sources: Source[] = []
+  readonly #defaults: readonly SourceOption[]
+  #options: readonly SourceOption[]
+  #held: Held[] = []
+  #isStopped = false
+  #stopping: Promise<unknown> = Promise.resolve()
   readonly #passed = PassedDatagrams.ofProcess()
   #positions: Positions | undefined
 
   constructor(options: readonly SourceOption[] | undefined, world: SourcesWorld) {
-    this.#options = options ?? defaultSources(this.#passed)
+    this.#defaults = defaultSources(this.#passed)
+    this.#options = options ?? this.#defaults
     this.#world = world
   }
 
   get names(): string[] {
-    return this.#sources.map((source) => source.name)
+    return this.#held.map(({ source }) => source.name)
   }
 
   /**
@@ -104,7 +133,7 @@ export class Sources {
     // Also where none of today's sources wants them: what they say of unstored messages must not be read once others have their sequences.
     if (this.#options.some(needsPositions) || fs.existsSync(path.join(spoolDirectory, 'positions')))
       this.#positions = new Positions(nodeFiles, spoolDirectory, spool, intake, log)
-    for (const source of this.#options) this.#sources.push(await this.#open(source))
+    for (const option of this.#options) this.#held.push({ option, source: await this.#open(option) })
     for (const socket of this.#passed.closeRest())
       log.warn(
         'socket-unused',
@@ -112,9 +141,74 @@ export class Sources {
       )
   }
 
+  /** What of these cannot be taken over while running. */
+  fixed(options: readonly SourceOption[] | undefined): string[] {
+    const next = options ?? this.#defaults
+    const rest = (sources: readonly SourceOption[]): SourceOption[] => sources.filter((source) => !mayComeAndGo(source))
+    if (!isDeepStrictEqual(rest(this.#options), rest(next))) return [`sources (others than ${COMING.join(', ')})`]
+    const places = new Set(this.#without(next).map(({ option }) => placeOf(option)))
+    return next
+      .filter((option) => !this.#has(option) && places.has(placeOf(option)))
+      .map((option) => `the options of the source ${placeOf(option)}`)
+  }
+
+  /** Opens what is new in these and changes nothing else. @throws {LoghopError} what cannot be opened */
+  async prepare(options: readonly SourceOption[] | undefined): Promise<Prepared<SourcesChanged>> {
+    const next = options ?? this.#defaults
+    // What is read already has been looked at, with the sockets that were passed then.
+    const twice = doubleFeedOf(next.filter((option) => !this.#has(option) || isSystemJournal(option)))
+    if (twice !== undefined) throw twice
+    const made: Held[] = []
+    const close = (): void => {
+      for (const { source } of made.splice(0)) this.#stopSoon(source)
+    }
+    try {
+      for (const option of next) if (!this.#has(option)) made.push({ option, source: await this.#open(option) })
+    } catch (error) {
+      close()
+      throw error
+    }
+    let isSettled = false
+    return {
+      commit: () => {
+        if (isSettled || this.#isStopped) {
+          close()
+          return { opened: [], closed: [] }
+        }
+        isSettled = true
+        const gone = this.#without(next)
+        this.#options = next
+        this.#held = [...this.#held.filter((held) => !gone.includes(held)), ...made]
+        for (const { source } of gone) this.#stopSoon(source)
+        return { opened: made.map(({ source }) => source.name), closed: gone.map(({ source }) => source.name) }
+      },
+      abort: () => {
+        if (!isSettled) close()
+        isSettled = true
+      },
+    }
+  }
+
   async stop(): Promise<void> {
-    for (const source of this.#sources) await source.stop()
+    this.#isStopped = true
+    await this.#stopping
+    for (const { source } of this.#held) await source.stop()
     await this.#positions?.close()
+  }
+
+  #has(option: SourceOption): boolean {
+    return this.#held.some((held) => isDeepStrictEqual(held.option, option))
+  }
+
+  /** Those that are not among these. */
+  #without(options: readonly SourceOption[]): Held[] {
+    return this.#held.filter(({ option }) => !options.some((one) => isDeepStrictEqual(one, option)))
+  }
+
+  /** What it holds is stored; the end of the agent waits for it. */
+  #stopSoon(source: Source): void {
+    const stopped = source.stop().catch((error: Error) => this.#world.onFailure(error))
+    this.#stopping = Promise.all([this.#stopping, stopped])
   }
 
   async #open(source: SourceOption): Promise<Source> {

@@ -2,11 +2,13 @@
 
 import { X509Certificate } from 'node:crypto'
 import * as fs from 'node:fs'
+import { isIP } from 'node:net'
 import * as path from 'node:path'
 import type { Command } from 'commander'
 import { hostnameOf } from '../agent/agent.ts'
 import type { AgentOptions } from '../agent/options.ts'
 import { LoghopError } from '../core/base/errors.ts'
+import { plainAddress } from '../core/base/networks.ts'
 import { printable } from '../core/base/printable.ts'
 import { shownFile } from '../core/destinations/file-plan.ts'
 import { planRules } from '../core/destinations/rule-targets.ts'
@@ -28,6 +30,7 @@ const INPUT_LIMIT_BYTES = 16 << 20
 interface ExplainFlags {
   readonly config: string
   readonly host?: string
+  readonly sourceAddress?: string
   readonly priority?: string
   readonly json?: boolean
 }
@@ -55,6 +58,7 @@ export function registerExplain(program: Command): void {
     .option('-c, --config <file>', 'agent.yaml or relay.yaml', '/etc/loghop/agent.yaml')
     .option('--priority <facility.level>', 'where the line itself says none; default user.notice')
     .option('--host <name>', "name that the sender has proved; default this agent's own, or the one in the line")
+    .option('--source-address <address>', 'from where the first relay got it, for source_address and $SOURCEIP')
     .option('--json', 'one JSON document for each line')
     .action((line: string, flags: ExplainFlags) => {
       const explained = explainedBy(flags.config)
@@ -126,7 +130,10 @@ interface Found {
 /** @throws {LoghopError} USAGE */
 function explainLine(text: string, { rules, goals, always, hostname }: ReturnType<typeof explainedBy>, flags: ExplainFlags): Found {
   const { bytes, host, note } = canonical(text, hostname, flags)
-  const context = messageContext({ host, receivedUs: Date.now() * 1000, localHost: hostname || host })
+  const { sourceAddress: sourceIp = '' } = flags
+  if (sourceIp !== '' && isIP(sourceIp) === 0)
+    throw usage(`--source-address ${printable(sourceIp)} is no IP address`, 'Write it as 192.0.2.1 or 2001:db8::1')
+  const context = messageContext({ host, sourceIp: plainAddress(sourceIp), receivedUs: Date.now() * 1000, localHost: hostname || host })
   const explanation = explain(rules, bytes, context)
   const nameOf = (number: number): string => shownGoal(goals[number]!, bytes, context)
   return {

@@ -2,33 +2,34 @@
 
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { isDeepStrictEqual } from 'node:util'
 import { LoghopError } from '../core/base/errors.ts'
+import { PlaceKeys, type Prepared } from '../core/daemon/prepared.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import { clearSocketPath } from '../core/platform/datagram-socket.ts'
-import { peerCredentials } from '../core/platform/peer-credentials.ts'
+import { isHopAddress } from '../core/spool/hops.ts'
 import type { PeerAddress } from '../core/transport/acceptor.ts'
-import { Acceptor } from '../core/transport/acceptor.ts'
-import { type AddressLists, AddressRules } from '../core/transport/address-rules.ts'
-import type { Admission, AdmissionPolicy } from '../core/transport/admission.ts'
-import { formatBind, type Place, placesOf } from '../core/transport/bind.ts'
+import { type Bind, formatBind, placesOf } from '../core/transport/bind.ts'
 import { dayOf, describeCertificate } from '../core/transport/certificate.ts'
 import { isHostName } from '../core/transport/names.ts'
-import { endRefused, TlsListener } from '../core/transport/tls-listener.ts'
+import { endRefused } from '../core/transport/tls-listener.ts'
 import { Comings } from './comings.ts'
+import type { DoorChanged } from './door-change.ts'
 import { ForeignMessages } from './foreign-messages.ts'
-import type { ListenerOptions, PlainListenerConfiguration, TlsListenerConfiguration } from './listener-options.ts'
+import type { ListenerOptions } from './listener-options.ts'
+import { type Admitted, bindsOf, type Listening, type ListeningWorld, makeListening, placeKey, rightsOf } from './listening.ts'
 import { NameBudget } from './name-budget.ts'
 import { Origins } from './origins.ts'
 import { Peer, type PeerWorld } from './peer.ts'
 import type { Refusals } from './refusals.ts'
-import { UdpListener } from './udp-listener.ts'
+import { surplusOf } from './surplus.ts'
 
 const SWEEP_MS = 500
 /** Who is not read may have given up; one that waits for acknowledgements does so after 30 s. */
 const PAUSE_LIMIT_MS = 35_000
 const LEAVE_LIMIT_MS = 2000
+/** For the connections of a listener that is no more. */
+const GONE_LIMIT_MS = 10_000
 /** What the frames under way of all connections may hold; over it those are cut off that began first, and not just now. */
 const HELD_LIMIT_BYTES = 128 << 20
 const HELD_AGE_MS = 5000
@@ -42,130 +43,214 @@ export interface DoorWorld extends PeerWorld {
   readonly openFilesLimit: number
 }
 
-interface Opened {
-  /** Resolves with the texts of what is bound. */
-  listen(): Promise<string[]>
-  use(identity: Identity): void
-  /** The same listener with others who may connect. */
-  change(listener: ListenerOptions): void
-  close(destroy: boolean): void
-  pause(isPaused: boolean): void
-}
-
 interface Guest {
   readonly peer: Peer
-  readonly listener: ListenerOptions
+  readonly listening: Listening
+  readonly address: PeerAddress
+  readonly origins: Origins
   /** Why it may not stay, by what the listener says now. */
   readonly refusal: () => string | undefined
 }
 
-/** Whether the listeners differ in nothing but who may connect: what `change` can take over. */
-export function sameButClients(before: readonly ListenerOptions[], after: readonly ListenerOptions[]): boolean {
-  const rest = (listener: ListenerOptions): unknown => ({ ...listener, clients: undefined, allow: undefined, deny: undefined })
-  return isDeepStrictEqual(before.map(rest), after.map(rest))
+/** A local socket is this host's, as with other syslog daemons. */
+function hopAddressOf({ address }: PeerAddress): string | undefined {
+  const bare = address.split('%', 1)[0]!
+  if (isHopAddress(bare)) return bare
+  return address.startsWith('unix') ? '127.0.0.1' : undefined
 }
 
-function listsOf(listener: ListenerOptions): AddressLists {
-  return { deny: [], allow: [], proxy: [], ...listener }
-}
-
-function policyOf({ clients }: TlsListenerConfiguration): AdmissionPolicy {
-  return { names: clients.names, pins: clients.pins, issuers: clients.issuers, commonName: clients.common_name }
-}
-
-function addressRefusal(rules: AddressRules, { address }: PeerAddress): string | undefined {
-  const list = address === 'unix' ? undefined : rules.refusedBy(address)
-  return list === undefined ? undefined : `${list} ${list === 'deny' ? 'lists' : 'does not list'} ${address}`
+/** A certificate that knows of roles says itself for whom its holder speaks. */
+function speaksForOf(facts: NonNullable<Peer['facts']>, listener: ListenerOptions): readonly string[] {
+  return facts.role === 'relay' ? facts.speaksFor : facts.role === 'agent' ? [] : listener.speaks_for
 }
 
 export class Door {
-  readonly #options: readonly ListenerOptions[]
+  readonly #first: readonly ListenerOptions[]
   readonly #world: DoorWorld
-  readonly #budget: NameBudget
+  readonly #listeningWorld: ListeningWorld
   readonly #comings: Comings
+  readonly #budget: NameBudget
   /** Of the listeners with streams, by the limit of their messages. */
   readonly #foreign = new Map<number, ForeignMessages>()
-  /** One or more for each of the options. */
-  readonly #opened: Array<Opened & { readonly index: number }> = []
+  #listening: readonly Listening[] = []
+  /** No longer in the configuration; their last connections are about to end. */
+  readonly #gone = new Set<Listening>()
   readonly #guests = new Map<Peer, Guest>()
   readonly #byIdentity = new Map<string, number>()
+  /** Listeners in the configuration, among which descriptors are shared. */
+  #count: number
   #isPaused = false
   #resumedMs = 0
   #pausedMs = 0
+  #prepared: Prepared<DoorChanged> | undefined
+  #isLeft = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: readonly ListenerOptions[], world: DoorWorld) {
-    this.#options = options
+    this.#first = options
+    this.#count = options.length
     this.#world = world
     this.#comings = new Comings(world.log, world.clock)
     this.#budget = new NameBudget(world.clock, (name) => world.spool.knowsOrigin(name))
+    this.#listeningWorld = {
+      ...world,
+      budget: this.#budget,
+      connectionsLimit: (listener) => this.#connectionsLimit(listener),
+      onPeer: (listening, socket, admitted, address, refusal) => this.#welcome(listening, socket, admitted, address, refusal),
+      onPlain: (listening, socket, address, origins, refusal) => this.#welcomePlain(listening, socket, address, origins, refusal),
+    }
   }
 
   get peers(): readonly Peer[] {
     return [...this.#guests.keys()]
   }
 
-  /** Opens every listener. Resolves with the texts of what is bound. @throws {LoghopError} the first that cannot be opened; those before it stay open until `close` */
-  async open(): Promise<string[]> {
-    const bound: string[] = []
-    for (const [index, listener] of this.#options.entries()) {
-      const isTls = 'tls' in listener
-      const binds = 'tls' in listener ? listener.tls : 'tcp' in listener ? listener.tcp : 'udp' in listener ? listener.udp : listener.unix
-      for (const bind of binds) {
-        try {
-          const places = await placesOf(bind, this.#world.activated, !isTls)
-          for (const place of places) if (place.kind === 'path') clearSocketPath(place.path)
-          const opened = this.#make(listener, places)
-          this.#opened.push({ ...opened, index })
-          bound.push(...(await opened.listen()))
-        } catch (error) {
-          if (error instanceof LoghopError) throw error
-          throw new LoghopError(
-            'LISTEN',
-            `Cannot listen on ${formatBind(bind)}: ${(error as Error).message}`,
-            bind.kind === 'path'
-              ? 'Make its directory, and run the relay as a user that may write there'
-              : 'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
-            { cause: error },
-          )
-        }
-      }
-    }
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS)
-    this.#timer.unref()
-    return bound
+  /** Texts of what is bound. */
+  get bound(): string[] {
+    return this.#listening.flatMap(({ bound }) => bound)
   }
 
-  use(identity: Identity): void {
-    for (const opened of this.#opened) opened.use(identity)
+  /** Opens every listener. @throws {LoghopError} the first that cannot be opened; none is then */
+  async open(): Promise<void> {
+    const { commit } = await this.prepare(this.#first)
+    commit()
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#timer.unref()
   }
 
   /**
-   * Lets in who may connect by these, and cuts who may not any more; everyone else stays.
-   * @param options the same listeners but for that, see sameButClients. @returns how many were cut
+   * Binds what is new in these options and changes nothing else: listeners at places that are bound already are kept, with their connections.
+   * What is bound takes connections from now on.
+   * @throws {LoghopError} the first that cannot be bound; nothing is open then that was not before
    */
-  change(options: readonly ListenerOptions[]): number {
-    for (const opened of this.#opened) opened.change(options[opened.index]!)
-    const { log, metrics, refusals } = this.#world
+  async prepare(options: readonly ListenerOptions[]): Promise<Prepared<DoorChanged>> {
+    const before = new Map(this.#listening.map((listening) => [listening.key, listening]))
+    const made: Listening[] = []
+    const wanted: Array<{ readonly listening: Listening; readonly listener: ListenerOptions }> = []
+    const close = (): void => {
+      for (const listening of made) listening.close(true)
+    }
+    const keys = new PlaceKeys()
+    try {
+      for (const listener of options)
+        for (const bind of bindsOf(listener)) {
+          const key = keys.next(placeKey(listener, bind))
+          const held = before.get(key)
+          before.delete(key)
+          wanted.push({ listening: held ?? (await this.#bind(key, bind, listener, made)), listener })
+        }
+    } catch (error) {
+      close()
+      throw error
+    }
+    let isSettled = false
+    const change: Prepared<DoorChanged> = {
+      commit: () => {
+        if (isSettled || this.#isLeft) {
+          close()
+          return { opened: [], closed: 0, cut: 0 }
+        }
+        isSettled = true
+        this.#prepared = undefined
+        this.#count = options.length
+        return this.#change(wanted, made, [...before.values()])
+      },
+      abort: () => {
+        if (isSettled) return
+        isSettled = true
+        this.#prepared = undefined
+        close()
+      },
+    }
+    this.#prepared = change
+    return change
+  }
+
+  use(identity: Identity): void {
+    for (const listening of this.#listening) listening.use(identity)
+  }
+
+  #change(
+    wanted: ReadonlyArray<{ readonly listening: Listening; readonly listener: ListenerOptions }>,
+    made: readonly Listening[],
+    gone: readonly Listening[],
+  ): DoorChanged {
+    this.#listening = wanted.map(({ listening }) => listening)
+    for (const { listening, listener } of wanted) if (!made.includes(listening)) listening.change(listener)
+    for (const listening of made) listening.pause(this.#isPaused)
+    const limits = new Set(this.#listening.map(({ listener }) => listener.limit))
+    for (const limit of this.#foreign.keys()) if (!limits.has(limit)) this.#foreign.delete(limit)
+    for (const listening of gone) this.#leave(listening)
+    for (const { peer, listening, origins } of this.#guests.values()) {
+      const { rights } = origins
+      // A certificate with a role says itself for whom its holder speaks; without TLS the listener has done it.
+      if (peer.facts !== undefined) origins.use(rightsOf(listening.listener, rights, speaksForOf(peer.facts, listening.listener)))
+    }
+    const cut = this.#endGone() + this.#endRefused() + this.#endSurplus()
+    return { opened: made.flatMap(({ bound }) => bound), closed: gone.length, cut }
+  }
+
+  /** What it holds of connections ends in order, or else when its time is up. */
+  #leave(listening: Listening): void {
+    this.#gone.add(listening)
+    void listening.leave()
+    const limit = setTimeout(() => {
+      listening.close(true)
+      this.#gone.delete(listening)
+    }, GONE_LIMIT_MS)
+    limit.unref()
+  }
+
+  /** Of listeners that are no more, in order: what was taken is acknowledged first. */
+  #endGone(): number {
+    const guests = [...this.#guests.values()].filter(({ listening }) => this.#gone.has(listening))
+    for (const { peer } of guests) peer.session.retire()
+    return guests.length
+  }
+
+  /** Who would not be let in now. */
+  #endRefused(): number {
     let count = 0
-    for (const { peer, refusal } of this.#guests.values()) {
-      const why = refusal()
+    for (const guest of this.#guests.values()) {
+      const why = this.#gone.has(guest.listening) ? undefined : guest.refusal()
       if (why === undefined) continue
       count++
-      const text = `Cut the connection of ${peer.name} (${peer.address}): by the configuration of now, ${why}`
-      metrics.add('peersCut', 1)
-      refusals.keep(peer.address, 'not-permitted', text)
-      log.warn('peer-cut', text, { peer: peer.address, name: peer.name })
-      peer.session.cut('not-permitted')
+      this.#tellCut(guest, 'not-permitted', why)
+      guest.peer.session.cut('not-permitted')
     }
     return count
+  }
+
+  /** Those who came last of what is over a limit, in order. */
+  #endSurplus(): number {
+    const staying = [...this.#guests.values()].filter(({ listening, refusal }) => !this.#gone.has(listening) && refusal() === undefined)
+    const counted = staying.map((guest) => {
+      const { listening, address, peer } = guest
+      const { key, listener } = listening
+      const identity = peer.facts === undefined ? undefined : peer.name
+      return { guest, key, limits: listener.limits, connectionsLimit: this.#connectionsLimit(listener), address: address.address, identity }
+    })
+    const surplus = surplusOf(counted)
+    for (const { connection, check, why } of surplus) {
+      this.#tellCut(connection.guest, check, why)
+      connection.guest.peer.session.retire()
+    }
+    return surplus.length
+  }
+
+  #tellCut({ peer }: Guest, check: string, why: string): void {
+    const { log, metrics, refusals } = this.#world
+    const text = `Cut the connection of ${peer.name} (${peer.address}): by the configuration of now, ${why}`
+    metrics.add('peersCut', 1)
+    refusals.keep(peer.address, check, text)
+    log.warn('peer-cut', text, { peer: peer.address, name: peer.name })
   }
 
   /** Stops or goes on reading everywhere: the senders' windows close, and their spools hold what they have. */
   pause(isPaused: boolean): void {
     this.#isPaused = isPaused
     this.#pausedMs = this.#resumedMs = performance.now()
-    for (const opened of this.#opened) opened.pause(isPaused)
+    for (const listening of this.#listening) listening.pause(isPaused)
     for (const { session } of this.#guests.keys()) {
       if (isPaused) session.pause()
       else session.resume()
@@ -196,7 +281,9 @@ export class Door {
   /** Lets nobody in any more and ends every session in order. */
   async leave(): Promise<void> {
     clearInterval(this.#timer)
-    for (const opened of this.#opened) opened.close(false)
+    this.#isLeft = true
+    this.#prepared?.abort()
+    for (const listening of this.#listening) listening.close(false)
     for (const { session } of this.#guests.keys()) session.close()
     // Without acknowledgements, what is on its way is lost unless it is taken now.
     const deadline = performance.now() + LEAVE_LIMIT_MS
@@ -205,120 +292,51 @@ export class Door {
   }
 
   destroy(): void {
-    for (const opened of this.#opened) opened.close(true)
+    this.#prepared?.abort()
+    for (const listening of [...this.#listening, ...this.#gone]) listening.close(true)
   }
 
-  #make(listener: ListenerOptions, places: readonly Place[]): Opened {
-    if ('tls' in listener) return this.#makeTls(listener, places)
-    const rules = new AddressRules(listsOf(listener))
-    const origins = new Origins(
-      {
-        name: listener.name ?? this.#world.name,
-        aliases: [],
-        speaksFor: listener.speaks_for,
-        onMismatch: listener.on_mismatch,
-        namesLimit: listener.limits.names,
-      },
-      this.#budget,
-    )
-    if ('udp' in listener) {
-      const foreign = new ForeignMessages(this.#world, listener.limit, true)
-      const udp = new UdpListener({ places, rules, limitBytes: listener.limit, origins }, foreign, this.#world, this.#world.refusals)
-      return {
-        listen: () => udp.listen(),
-        use: () => undefined,
-        change: (next) => rules.use(listsOf(next)),
-        close: () => udp.close(),
-        pause: (isPaused) => {
-          udp.isPaused = isPaused
-        },
-      }
-    }
-    const acceptor = new Acceptor(
-      {
-        places,
-        isLocalOnly: true,
-        rules,
-        connectionsLimit: this.#connectionsLimit(listener),
-        addressLimit: listener.limits.per_address,
-        headerLimitMs: listener.limits.handshake,
-        unixMode: 'unix' in listener ? listener.mode : 0o600,
-        userOf: (socket) => {
-          const { uid } = peerCredentials(socket)
-          return uid === -1 ? undefined : uid
-        },
-        userLimit: listener.limits.per_user,
-      },
-      {
-        onConnection: (socket, address) => this.#welcomePlain(socket, address, listener, origins, () => addressRefusal(rules, address)),
-        onTurnedAway: ({ check, sentence, remedy }, peer) => this.#world.refusals.add(peer, check, `${sentence}. ${remedy}`),
-      },
-    )
-    return {
-      listen: () => acceptor.listen(),
-      use: () => undefined,
-      change: (next) => rules.use(listsOf(next)),
-      close: (destroy) => acceptor.close(destroy),
-      pause: () => undefined,
+  async #bind(key: string, bind: Bind, listener: ListenerOptions, made: Listening[]): Promise<Listening> {
+    try {
+      const places = await placesOf(bind, this.#world.activated, !('tls' in listener))
+      for (const place of places) if (place.kind === 'path') clearSocketPath(place.path)
+      const listening = makeListening(key, bind, listener, places, this.#listeningWorld)
+      made.push(listening)
+      await listening.listen()
+      return listening
+    } catch (error) {
+      if (error instanceof LoghopError) throw error
+      const own = this.#holderOf(bind)
+      throw new LoghopError(
+        'LISTEN',
+        `Cannot listen on ${formatBind(bind)}: ${(error as Error).message}`,
+        own !== undefined
+          ? `This relay has that port as ${own.key}: take another port, or restart it, for one port cannot go from one kind or address to another`
+          : bind.kind === 'path'
+            ? 'Make its directory, and run the relay as a user that may write there'
+            : 'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
+        { cause: error },
+      )
     }
   }
 
-  #makeTls(listener: TlsListenerConfiguration, places: readonly Place[]): Opened {
-    const { limits } = listener
-    const { refusals } = this.#world
-    const rules = new AddressRules(listener)
-    const tls = new TlsListener(
-      {
-        places,
-        rules,
-        connectionsLimit: this.#connectionsLimit(listener),
-        addressLimit: limits.per_address,
-        handshakeLimitMs: limits.handshake,
-        policy: policyOf(listener),
-      },
-      this.#world.identity(),
-      {
-        onPeer: (socket, admitted, address) => {
-          const refusal = (): string | undefined => {
-            const now = tls.admit(socket)
-            if (now.kind === 'refused') return now.sentence
-            return now.name === admitted.name ? addressRefusal(rules, address) : `its name is ${now.name}`
-          }
-          this.#welcome(socket, admitted, address, listener, refusal)
-        },
-        onRefused: (refused, peer) => {
-          const presented = refused.facts === undefined ? '' : `; it presented ${describeCertificate(refused.facts)}`
-          const fields: Record<string, string> = refused.facts === undefined ? {} : { sha256: refused.facts.certificateSha256 }
-          refusals.add(peer, refused.check, `${refused.sentence}${presented}. ${refused.remedy}`, fields)
-        },
-        onTurnedAway: ({ check, sentence, remedy }, peer) => refusals.add(peer, check, `${sentence}. ${remedy}`),
-      },
-    )
-    return {
-      listen: () => tls.listen(),
-      use: (identity) => tls.use(identity),
-      change: (next) => {
-        rules.use(listsOf(next))
-        tls.permit(policyOf(next as TlsListenerConfiguration))
-      },
-      close: (destroy) => tls.close(destroy),
-      pause: () => undefined,
-    }
+  /** What of ours listens on the same port. */
+  #holderOf(bind: Bind): Listening | undefined {
+    return this.#listening.find((held) => bind.kind === 'address' && held.bind.kind === 'address' && held.bind.port === bind.port)
   }
 
   /** The listener's own, or its share of what the process may open. */
   #connectionsLimit(listener: ListenerOptions): number {
-    const share = Math.floor(this.#world.openFilesLimit / 4 / this.#options.length)
+    const share = Math.floor(this.#world.openFilesLimit / 4 / this.#count)
     return Math.min(listener.limits.connections, Math.max(64, share))
   }
 
-  #welcome(
-    socket: TLSSocket,
-    { name, facts }: Extract<Admission, { kind: 'admitted' }>,
-    address: PeerAddress,
-    listener: TlsListenerConfiguration,
-    refusal: Guest['refusal'],
-  ): void {
+  #welcome(listening: Listening, socket: TLSSocket, { name, facts }: Admitted, address: PeerAddress, refusal: Guest['refusal']): void {
+    const { listener } = listening
+    if (this.#gone.has(listening)) {
+      socket.destroy()
+      return
+    }
     const { metrics, refusals } = this.#world
     const count = this.#byIdentity.get(name) ?? 0
     if (count >= listener.limits.per_identity) {
@@ -328,15 +346,8 @@ export class Door {
       return
     }
     this.#byIdentity.set(name, count + 1)
-    const rights = {
-      name,
-      aliases: facts.names.filter(isHostName),
-      // A certificate that knows of roles says itself for whom its holder speaks.
-      speaksFor: facts.role === 'relay' ? facts.speaksFor : facts.role === 'agent' ? [] : listener.speaks_for,
-      onMismatch: listener.on_mismatch,
-      namesLimit: listener.limits.names,
-    }
-    this.#admit(socket, address, facts, new Origins(rights, this.#budget), listener, refusal)
+    const rights = rightsOf(listener, { name, aliases: facts.names.filter(isHostName) }, speaksForOf(facts, listener))
+    this.#admit(listening, socket, address, facts, new Origins(rights, this.#budget), refusal)
     metrics.add('peersAdmitted', 1)
     this.#comings.tell({
       level: 'info',
@@ -348,36 +359,36 @@ export class Door {
     })
   }
 
-  #welcomePlain(
-    socket: Socket,
-    address: PeerAddress,
-    listener: PlainListenerConfiguration,
-    origins: Origins,
-    refusal: Guest['refusal'],
-  ): void {
-    const peer = this.#admit(socket, address, undefined, origins, listener, refusal)
+  #welcomePlain(listening: Listening, socket: Socket, address: PeerAddress, origins: Origins, refusal: Guest['refusal']): void {
+    if (this.#gone.has(listening)) {
+      socket.destroy()
+      return
+    }
+    const peer = this.#admit(listening, socket, address, undefined, origins, refusal)
     this.#world.metrics.add('peersAdmitted', 1)
     const text = 'A program of this host has connected'
     this.#comings.tell({ level: 'debug', event: 'peer-admitted', name: peer.name, peer: address.text, text, fields: {} })
   }
 
   #admit(
+    listening: Listening,
     socket: Socket,
     address: PeerAddress,
     facts: Peer['facts'],
     origins: Origins,
-    listener: ListenerOptions,
     refusal: Guest['refusal'],
   ): Peer {
+    const { limit } = listening.listener
     const certificate = facts === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate()
     const terms = {
       address: address.text,
+      hopAddress: hopAddressOf(address),
       facts,
       certificate,
       origins,
-      foreign: this.#foreignOf(listener.limit),
-      limitBytes: listener.limit,
-      mayBring: (origin: string) => this.#budget.bring(origins.rights.name, origin, listener.limits.origins),
+      foreign: this.#foreignOf(limit),
+      limitBytes: limit,
+      mayBring: (origin: string) => this.#budget.bring(origins.rights.name, origin, listening.listener.limits.origins),
     }
     const peer = new Peer(socket, terms, this.#world, {
       onGone: (gone, reason) => this.#onGone(gone, reason),
@@ -396,7 +407,7 @@ export class Door {
         )
       },
     })
-    this.#guests.set(peer, { peer, listener, refusal })
+    this.#guests.set(peer, { peer, listening, address, origins, refusal })
     return peer
   }
 
@@ -445,9 +456,9 @@ export class Door {
   /** Who begins and does not end, and who is silent for too long. */
   #sweep(): void {
     const nowMs = performance.now()
-    for (const { peer, listener } of [...this.#guests.values()]) {
+    for (const { peer, listening } of [...this.#guests.values()]) {
       const { session } = peer
-      const { frame, idle } = listener.limits
+      const { frame, idle } = listening.listener.limits
       if (this.#isPaused) {
         // A peer that gave up meanwhile is not noticed by who does not read: its descriptor would stay.
         if (session.isAcknowledged && nowMs - this.#pausedMs > PAUSE_LIMIT_MS) session.close()

@@ -10,6 +10,8 @@ import type { Origins } from './origins.ts'
 
 export interface ForeignWorld {
   readonly spool: Spool
+  /** Of this relay. */
+  readonly name: string
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
@@ -29,14 +31,18 @@ export class ForeignMessages {
   constructor(world: ForeignWorld, limitBytes: number, isTrailerFraming: boolean) {
     this.#world = world
     this.#completer = new ForeignMessageCompleter(limitBytes, isTrailerFraming, world.metrics, world.clock)
-    this.#batches = new OriginBatches(world.spool, world.clock)
+    this.#batches = new OriginBatches(world.spool, world.name, world.clock)
   }
 
-  /** Takes one message; what is over the limit is cut off. @returns why it is refused */
-  take(bytes: Buffer, start: number, end: number, origins: Origins): string | undefined {
+  /**
+   * Takes one message; what is over the limit is cut off.
+   * @param address from where it came, see Hop
+   * @returns why it is refused
+   */
+  take(bytes: Buffer, start: number, end: number, origins: Origins, address: string | undefined): string | undefined {
     const message = this.#completer.complete(bytes, start, end, origins.rights.name)
     this.#world.metrics.add('messagesReceived', 1)
-    return this.#file(message, this.#completer.claimedHost, origins)
+    return this.#file(message, this.#completer.claimedHost, origins, address)
   }
 
   /** Stores what has been taken since the last call. */
@@ -47,7 +53,7 @@ export class ForeignMessages {
     return flushed
   }
 
-  #file(message: Uint8Array, claimed: string, origins: Origins): string | undefined {
+  #file(message: Uint8Array, claimed: string, origins: Origins, address: string | undefined): string | undefined {
     const { metrics, log, guard } = this.#world
     const origin = origins.of(claimed)
     const { name, namesLimit } = origins.rights
@@ -61,7 +67,7 @@ export class ForeignMessages {
         log.warn('names-limited', `${text}. Raise limits.names of the listener if that is right`, { name, held: held || undefined })
       }
     }
-    this.#batches.add(origin.origin, message)
+    this.#batches.add(origin.origin, address, message)
     return undefined
   }
 }

@@ -2,10 +2,10 @@
 
 import { isIP, SocketAddress } from 'node:net'
 import { z } from 'zod'
+import { networkOption } from '../core/base/network-option.ts'
 import { modeOption, optionalOption, pathOption, textOption } from '../core/base/option-kinds.ts'
 import { optionNotes } from '../core/base/option-notes.ts'
 import { durationOption, sizeOption } from '../core/base/quantities.ts'
-import { type Network, parseNetwork } from '../core/transport/address-rules.ts'
 import type { Bind } from '../core/transport/bind.ts'
 import { ACTIVATED, bindOption } from '../core/transport/bind-options.ts'
 import { isNamePattern, normaliseName } from '../core/transport/names.ts'
@@ -67,14 +67,6 @@ const clientsOption = z
   .refine(({ names, pins }) => names.length + pins.length > 0, { error: 'nobody could connect' })
   .register(optionNotes, { allowed: 'a mapping with at least one of names or one of pins; names: ["*"] admits every name of the CA' })
   .describe('Who may connect: a mapping with names and pins, at least one in total, optionally issuers and common_name; required')
-
-const networkOption: z.ZodType<Network> = textOption(
-  { sense: 'An address or a network', allowed: 'an IP address, or a network such as 192.0.2.0/24 or 2001:db8::/32' },
-  (text) => {
-    const network = parseNetwork(text)
-    return network === undefined ? { reason: 'neither an address nor a network' } : { value: network }
-  },
-)
 
 function networksOption(sense: string, fallback: string) {
   return z.array(networkOption).default([]).describe(`${sense}: a list of addresses and networks; default ${fallback}`)

@@ -31,18 +31,31 @@ export type Filed = {
 export type Origin = Filed | { readonly kind: 'refused' }
 
 export class Origins {
-  readonly rights: Rights
+  #rights: Rights
   readonly #budget: NameBudget
-  readonly #own: Filed
+  #own: Filed
   /** What has been decided for good, by the name as it was written. */
   readonly #decided = new Map<string, Origin>()
   #lastClaimed = ''
   #last: Origin
 
   constructor(rights: Rights, budget: NameBudget) {
-    this.rights = rights
+    this.#rights = rights
     this.#budget = budget
     this.#own = { kind: 'own', origin: rights.name }
+    this.#last = this.#own
+  }
+
+  get rights(): Rights {
+    return this.#rights
+  }
+
+  /** What the sender may say from the next message on. */
+  use(rights: Rights): void {
+    this.#rights = rights
+    this.#own = { kind: 'own', origin: rights.name }
+    this.#decided.clear()
+    this.#lastClaimed = ''
     this.#last = this.#own
   }
 

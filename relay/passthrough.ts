@@ -18,7 +18,7 @@ export class Passthrough {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #perAddress = new Map<string, number>()
-  readonly #to: Address
+  #to: Address
   readonly #log: Log
   readonly #guard: RepeatGuard
 
@@ -42,6 +42,11 @@ export class Passthrough {
         resolve(typeof bound === 'object' && bound !== null ? bound.port : address.port)
       })
     })
+  }
+
+  /** Where connections go from now on. */
+  leadTo(to: Address): void {
+    this.#to = to
   }
 
   close(): void {

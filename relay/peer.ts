@@ -5,8 +5,9 @@ import { errnoOf } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
 import type { Metrics } from '../core/base/metrics.ts'
 import type { Loss } from '../core/pipeline/loss.ts'
-import { type Hop, type RecordHead, readHops, readRecord } from '../core/spool/batch.ts'
+import { type RecordHead, readRecord } from '../core/spool/batch.ts'
 import { HOPS_LIMIT, RECORD_LIMIT_BYTES } from '../core/spool/constants.ts'
+import { type Hop, readHops } from '../core/spool/hops.ts'
 import { payloadFault } from '../core/spool/payload.ts'
 import type { Spool } from '../core/spool/spool.ts'
 import type { CertificateFacts } from '../core/transport/certificate.ts'
@@ -35,6 +36,8 @@ export interface PeerEvents {
 
 export interface PeerTerms {
   readonly address: string
+  /** The same for the hop of what it brings: the bare IP address, of the client itself where a proxy has told it. */
+  readonly hopAddress: string | undefined
   /** Undefined where there is no TLS: then no batches are taken. */
   readonly facts: CertificateFacts | undefined
   readonly certificate: X509Certificate | undefined
@@ -48,7 +51,6 @@ export interface PeerTerms {
 
 /** One admitted connection: what it sends goes to the spool, under names that it may use. */
 export class Peer implements ToldReceiver {
-  readonly name: string
   readonly address: string
   readonly syslogLimitBytes: number
   readonly batchLimitBytes: number
@@ -64,7 +66,6 @@ export class Peer implements ToldReceiver {
   #failure: unknown
 
   constructor(socket: Socket, terms: PeerTerms, world: PeerWorld, events: PeerEvents) {
-    this.name = terms.origins.rights.name
     this.address = terms.address
     this.syslogLimitBytes = terms.limitBytes
     this.batchLimitBytes = terms.facts === undefined ? 0 : RECORD_LIMIT_BYTES
@@ -75,6 +76,10 @@ export class Peer implements ToldReceiver {
     this.#events = events
     this.connectedUs = world.clock.wallUs()
     this.session = new ToldSession(socket, this)
+  }
+
+  get name(): string {
+    return this.#terms.origins.rights.name
   }
 
   onBatch(bytes: Buffer, start: number, end: number): string | undefined {
@@ -91,7 +96,7 @@ export class Peer implements ToldReceiver {
   }
 
   onSyslog(bytes: Buffer, start: number, end: number): string | undefined {
-    const refused = this.#terms.foreign.take(bytes, start, end, this.#terms.origins)
+    const refused = this.#terms.foreign.take(bytes, start, end, this.#terms.origins, this.#terms.hopAddress)
     if (refused !== undefined && !this.session.isAcknowledged) this.#world.loss.count('name-refused', 1, this.name)
     return refused
   }
@@ -138,9 +143,11 @@ export class Peer implements ToldReceiver {
     if (hops.some((hop) => hop.id === spool.id)) return 'loop: this batch has been here before'
     if (hops.length >= HOPS_LIMIT) return `batch came by ${hops.length} relays`
     metrics.add('messagesReceived', head.take)
-    const here: Hop = { id: spool.id, name, arrivedUs: clock.wallUs() }
+    const here: Hop = { id: spool.id, name, arrivedUs: clock.wallUs(), address: this.#terms.hopAddress }
+    // A host has its own messages alone: what it says of a way before it counts no more than a name that it claims.
+    const before = this.facts?.role === 'relay' ? hops : []
     try {
-      const stored = spool.appendReceived(bytes, head, [...hops, here])
+      const stored = spool.appendReceived(bytes, head, [...before, here])
       if (stored.kind === 'refused') return stored.reason
       this.messages += stored.messages
       metrics.add('messagesStored', stored.messages)

@@ -1,11 +1,10 @@
-import { type Address, formatAddress } from '../core/base/address.ts'
 import { systemClock } from '../core/base/clock.ts'
-import { LoghopError } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
+import type { Prepared } from '../core/daemon/prepared.ts'
 import { differences, Reload } from '../core/daemon/reload.ts'
 import { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import { statusSentence } from '../core/daemon/status-sentence.ts'
@@ -17,27 +16,29 @@ import { Intake } from '../core/pipeline/intake.ts'
 import { Loss } from '../core/pipeline/loss.ts'
 import { ActivatedSockets } from '../core/platform/activated-sockets.ts'
 import { wantedOf } from './destinations.ts'
-import { Door, sameButClients } from './door.ts'
+import { Door } from './door.ts'
+import { changedText, type DoorChanged } from './door-change.ts'
 import type { RelayOptions } from './options.ts'
-import { Passthrough } from './passthrough.ts'
+import { Passthroughs } from './passthroughs.ts'
 import { Refusals } from './refusals.ts'
 
 // Kept free below the limit: what has been delivered by the time reading stops, and the records under way.
 const RESERVE_BYTES = 8 << 20
 
-/** Listens, and says where. @throws {LoghopError} LISTEN */
-async function listenOn(address: Address, listen: () => Promise<number>): Promise<string> {
-  try {
-    return formatAddress({ host: address.host, port: await listen() })
-  } catch (error) {
-    throw new LoghopError(
-      'LISTEN',
-      `Cannot listen on ${formatAddress(address)}: ${(error as Error).message}`,
-      'Stop what has that port ("ss -ltnp" names it), or choose an address and port of this host',
-      { cause: error },
-    )
-  }
-}
+/** What a reload can change; the rest needs a restart. */
+const RELOADED = [
+  'authority',
+  'renew',
+  'revocation_interval',
+  'destinations',
+  'rules',
+  'listeners',
+  'passthrough',
+  'spool.limit',
+  'spool.compress',
+  'log.level',
+  'stop_timeout',
+]
 
 /**
  * Starts the relay: spool, destinations, then the listeners.
@@ -111,21 +112,34 @@ export async function startRelay(
     activated: (name) => activated.take(name),
     openFilesLimit: limit,
   })
-  const passthroughs = options.passthrough.map(({ listen, to }) => ({ listen, passthrough: new Passthrough(to, log, guard) }))
+  const passthroughs = new Passthroughs(log, guard)
+  let stopTimeoutMs = options.stop_timeout
   const reload = new Reload(
     options,
     {
       read,
-      fixed: (before, after) => [
-        ...differences(before, after, ['destinations', 'rules', 'listeners']),
-        ...(sameButClients(before.listeners, after.listeners) ? [] : ['listeners (in more than clients, allow and deny)']),
-      ],
+      fixed: (before, after) => differences(before, after, RELOADED),
       apply: async (after) => {
-        let cut = 0
-        const replaced = await destinations.replace(wantedOf(after, delivery), () => {
-          cut = door.change(after.listeners)
-        })
-        return `${replacedText(replaced)}, ${cut || 'no'} ${cut > 1 ? 'connections' : 'connection'} cut`
+        const listeners = await door.prepare(after.listeners)
+        let passing: Prepared<void> | undefined
+        let changed: DoorChanged | undefined
+        try {
+          passing = await passthroughs.prepare(after.passthrough)
+          const replaced = await destinations.replace(wantedOf(after, delivery), () => {
+            changed = listeners.commit()
+            passing!.commit()
+            spool.limitBytes = after.spool.limit
+            intake.setCompression(after.spool.compress)
+            log.setLevel(after.log.level)
+            keeper.change({ authority: after.authority, renew: after.renew, listsEveryMs: after.revocation_interval })
+            stopTimeoutMs = after.stop_timeout
+          })
+          return `${replacedText(replaced)}, ${changedText(changed!)}`
+        } finally {
+          // Where the rest cannot be changed, nothing is; after the change they do nothing.
+          listeners.abort()
+          passing?.abort()
+        }
       },
     },
     log,
@@ -152,7 +166,7 @@ export async function startRelay(
   const stopAll = async (deadline: AbortSignal): Promise<void> => {
     keeper.stop()
     clearInterval(roomTimer)
-    for (const { passthrough } of passthroughs) passthrough.close()
+    passthroughs.close()
     await door.leave()
     loss.stop()
     try {
@@ -165,8 +179,6 @@ export async function startRelay(
       door.destroy()
     }
   }
-  let bound: string[] = []
-  const passed: string[] = []
   const status = (): StatusDocument => ({
     program: 'relay',
     name: keeper.identity.name,
@@ -174,8 +186,8 @@ export async function startRelay(
     uptime_seconds: Math.round((clock.monotonicMs() - startedMs) / 1000),
     ...keeper.status(),
     problems: keeper.problems().map((problem) => `${problem.sentence}. ${problem.remedy}`),
-    listeners: bound,
-    passthrough: passed,
+    listeners: door.bound,
+    passthrough: passthroughs.bound,
     paused: isPaused,
     spool: {
       directory: options.spool.directory,
@@ -197,8 +209,9 @@ export async function startRelay(
   })
   let stopStatus: () => void
   try {
-    bound = await door.open()
-    for (const { listen, passthrough } of passthroughs) passed.push(await listenOn(listen, () => passthrough.listen(listen)))
+    await door.open()
+    const passing = await passthroughs.prepare(options.passthrough)
+    passing.commit()
     stopStatus = await serveStatus(options.spool.directory, status, () => reload.request())
   } catch (error) {
     await stopAll(AbortSignal.abort())
@@ -206,9 +219,9 @@ export async function startRelay(
   }
   destinations.start()
   keeper.start()
-  log.info('started', `Relay ${name} listens on ${bound.join(', ')}`, {
+  log.info('started', `Relay ${name} listens on ${door.bound.join(', ')}`, {
     pid: process.pid,
-    passthrough: passed.length > 0 ? passed.join(',') : undefined,
+    passthrough: passthroughs.bound.join(',') || undefined,
   })
   return {
     describe: () => statusSentence(status(), health.isFull),
@@ -219,6 +232,9 @@ export async function startRelay(
       await reload.request()
     },
     reopen: () => destinations.reopen(),
+    get stopTimeoutMs() {
+      return stopTimeoutMs
+    },
     stop: async (deadline) => {
       stopStatus()
       await stopAll(deadline)

@@ -18,10 +18,10 @@ export interface UdpListenerOptions {
 export class UdpListener {
   /** Set while the spool has no room. */
   isPaused = false
-  readonly #options: UdpListenerOptions
+  #options: UdpListenerOptions
   readonly #world: PeerWorld
   /** Of its own: connections flush what they have brought and answer for it. */
-  readonly #foreign: ForeignMessages
+  #foreign: ForeignMessages
   readonly #refusals: Refusals
   readonly #sockets: UdpSockets
   #isScheduled = false
@@ -40,6 +40,19 @@ export class UdpListener {
   /** Resolves with the texts of what is bound. @throws {LoghopError} a passed socket is not loopback; or the errno of bind */
   async listen(): Promise<string[]> {
     return (await this.#sockets.listen(this.#options.places)).map((bound) => `udp ${bound}`)
+  }
+
+  /** Messages of another length from now on. @param foreign for that length */
+  change(limitBytes: number, foreign: ForeignMessages): void {
+    this.#flush()
+    this.#options = { ...this.#options, limitBytes }
+    this.#foreign = foreign
+  }
+
+  /** Reads what the system holds already and closes. */
+  async leave(): Promise<void> {
+    await this.#sockets.leave()
+    this.#flush()
   }
 
   close(): void {
@@ -68,7 +81,7 @@ export class UdpListener {
     }
     const { origins, limitBytes } = this.#options
     if (bytes.length > limitBytes) metrics.add('messagesCut', 1)
-    if (this.#foreign.take(bytes, 0, bytes.length, origins) !== undefined) loss.count('name-refused', 1, origins.rights.name)
+    if (this.#foreign.take(bytes, 0, bytes.length, origins, address) !== undefined) loss.count('name-refused', 1, origins.rights.name)
     if (this.#isScheduled) return
     // What the system hands over in one turn goes together.
     this.#isScheduled = true

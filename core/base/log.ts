@@ -27,6 +27,8 @@ export interface Log {
   error(event: string, text: string, fields?: LogFields): void
   /** Called for each event at or above the level; must not throw and must not log. */
   onEvent(listener: (event: LogEvent) => void): void
+  /** From now on what is less severe is not logged. */
+  setLevel(level: LogLevel): void
 }
 
 const TEXT_LIMIT = 4000
@@ -68,5 +70,8 @@ export function createLog(level: LogLevel, format: LogFormat, write: (line: stri
     warn: (event, text, fields) => emit('warn', event, text, fields),
     error: (event, text, fields) => emit('error', event, text, fields),
     onEvent: (listener) => listeners.push(listener),
+    setLevel: (level) => {
+      logger.level = level
+    },
   }
 }

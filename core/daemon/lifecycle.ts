@@ -10,6 +10,8 @@ export interface Running extends Watched {
   reload(): void | Promise<void>
   /** SIGUSR1: files that were moved away are opened anew. */
   reopen?(): void
+  /** How long a stop may take, by the configuration of now; that of the start without it. */
+  readonly stopTimeoutMs?: number
 }
 
 /** @param progress to be called, as often as one likes, by what may take long while it gets on */
@@ -29,6 +31,7 @@ const NEXT = { running: ['stopping'], stopping: ['stopped'], stopped: [] } as co
 export function untilStopped(start: Start, stopTimeoutMs: number, log: Log, marginMs = STOP_MARGIN_MS): Promise<void> {
   const state = new StateMachine<keyof typeof NEXT>('daemon', NEXT, 'running')
   const service = new ServiceNotifier(process.env, process.pid, log)
+  let now: Running | undefined
   return new Promise((resolve, reject) => {
     const onSignal = (signal: NodeJS.Signals): void => {
       if (!state.is('running')) {
@@ -39,19 +42,20 @@ export function untilStopped(start: Start, stopTimeoutMs: number, log: Log, marg
       }
       state.to('stopping')
       log.info('stopping', `Stopping on ${signal}`, {})
-      service.stopping(stopTimeoutMs)
-      const deadline = AbortSignal.timeout(stopTimeoutMs)
+      const limitMs = now?.stopTimeoutMs ?? stopTimeoutMs
+      service.stopping(limitMs)
+      const deadline = AbortSignal.timeout(limitMs)
       const stopped = started.then((running) => {
         // Also where the stop has failed and something that is still open keeps the process.
         setTimeout(() => {
-          const limit = `${(stopTimeoutMs + marginMs) / 1000} s`
+          const limit = `${(limitMs + marginMs) / 1000} s`
           log.error(
             'stop-unfinished',
             `Ended at once: it had not stopped within ${limit}; the spool keeps what is left. Look at its disk`,
             {},
           )
           process.kill(process.pid, 'SIGKILL')
-        }, stopTimeoutMs + marginMs).unref()
+        }, limitMs + marginMs).unref()
         return running.stop(deadline)
       })
       stopped.then(() => {
@@ -84,6 +88,7 @@ export function untilStopped(start: Start, stopTimeoutMs: number, log: Log, marg
     process.on('SIGUSR1', onReopen)
     const started = start((what) => service.progress(what))
     started.then((running) => {
+      now = running
       if (state.is('running')) service.ready(running)
     }, reject)
   })

@@ -87,13 +87,14 @@ function needsRestart(paths: readonly string[]): LoghopError {
 
 /**
  * Paths at which two configurations differ, as deep as mappings go; a list counts as one.
- * @param passed keys of the outermost mapping that may differ
+ * @param passed paths that may differ, such as `rules` or `spool.limit`
  */
 export function differences(before: unknown, after: unknown, passed: readonly string[] = [], path = ''): string[] {
   if (isDeepStrictEqual(before, after)) return []
   if (!isMapping(before) || !isMapping(after)) return [path]
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => !passed.includes(key))
-  return keys.flatMap((key) => differences(before[key], after[key], [], path === '' ? key : `${path}.${key}`))
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+  const paths = keys.map((key) => [key, path === '' ? key : `${path}.${key}`] as const).filter(([, below]) => !passed.includes(below))
+  return paths.flatMap(([key, below]) => differences(before[key], after[key], passed, below))
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

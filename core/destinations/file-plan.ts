@@ -25,6 +25,9 @@ export interface FilePlan {
   readonly messages: number
 }
 
+/** What all messages of a record have the same. */
+const RECORD_MACROS: ReadonlySet<string> = new Set(['HOST', 'PEER', 'VIA', 'SOURCEIP'])
+
 /** What is written next: the messages by file, and where they end. */
 export interface Work {
   readonly keys: ReadonlyMap<string, unknown>
@@ -57,7 +60,7 @@ export class FilePlanner implements PathTemplate {
     this.#path = path.path
     this.#selects = selects
     this.#shaper = shaper
-    this.#isByRecord = read.pieces.every((piece) => 'literal' in piece || piece.name === 'HOST')
+    this.#isByRecord = read.pieces.every((piece) => 'literal' in piece || RECORD_MACROS.has(piece.name))
     this.#macros = new MacroReader(minutesAt)
   }
 
@@ -127,7 +130,9 @@ const UNKNOWN = /\$\{?(UNIQID|SOURCEIP|PEER|VIA)\b\}?/g
 
 /** The file that one message would go to, for people: what is not known of it stays a macro. */
 export function shownFile(template: string, message: Uint8Array, context: MessageContext, minutesAt: MinutesAt): string {
-  const path = macroPath(checked(template.replace(UNKNOWN, '$$$$$1')))
+  const path = macroPath(
+    checked(template.replace(UNKNOWN, (macro, name) => (name === 'SOURCEIP' && context.sourceIp !== '' ? macro : `$$${name}`))),
+  )
   if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
   const fields = new MessageFields()
   fields.begin(message, 0, message.length)

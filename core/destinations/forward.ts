@@ -7,9 +7,11 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { StateMachine } from '../base/state.ts'
 import type { Attachment } from '../spool/attachment.ts'
+import { inEarlierForm } from '../spool/earlier-form.ts'
 import type { Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
 import { describeCertificate } from '../transport/certificate.ts'
+import { OFFER_HOPS } from '../transport/relp.ts'
 import { RelpClientSession } from '../transport/relp-client.ts'
 import { connectTls, type RelayAddress } from '../transport/tls-connector.ts'
 import type { TlsIdentity } from '../transport/tls-policy.ts'
@@ -82,6 +84,8 @@ export class ForwardDestination {
   #inFlightBytes = 0
   #openedMs = 0
   #free: Buffer[] = []
+  /** Whether the relay reads the addresses of hops. */
+  #takesAddresses = false
   #isPumping = false
   #drained: (() => void) | undefined
   readonly #unsubscribe: () => void
@@ -184,6 +188,7 @@ export class ForwardDestination {
               this.#fail(`${name} does not take batches (it is ${offers.software ?? 'no Loghop relay'})`, 'Name a Loghop relay in relays')
               return
             }
+            this.#takesAddresses = offers.other.get(OFFER_HOPS.name) === OFFER_HOPS.value
             this.#state.to('ready')
             this.#readyMs = this.#clock.monotonicMs()
             this.#log.info('relay-connected', `Connected to ${name}`, {
@@ -317,8 +322,14 @@ export class ForwardDestination {
         return
       }
       let { bytes, start, end } = chunk
+      const earlier = this.#takesAddresses ? undefined : inEarlierForm(bytes, chunk.heads)
+      if (earlier !== undefined) {
+        bytes = earlier
+        start = 0
+        end = earlier.length
+      }
       if (bytes.buffer !== buffer.buffer) {
-        // A record larger than our frames: it gets a frame of its own.
+        // A record larger than our frames, or written anew: it gets a frame of its own.
         bytes = Buffer.concat([Buffer.alloc(FRAME_HEADROOM), bytes.subarray(start, end), Buffer.alloc(1)])
         end = FRAME_HEADROOM + end - start
         start = FRAME_HEADROOM

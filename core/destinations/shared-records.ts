@@ -4,7 +4,8 @@
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Attachment } from '../spool/attachment.ts'
-import { type RecordHead, readHops } from '../spool/batch.ts'
+import type { RecordHead } from '../spool/batch.ts'
+import { readHops } from '../spool/hops.ts'
 import type { Position } from '../spool/position.ts'
 import type { MessageContext } from '../syslog/message-fields.ts'
 import { RecordMessages } from './foreign/record-messages.ts'
@@ -48,6 +49,7 @@ interface Kept {
   readonly chunk: SharedChunk
 }
 
+const THIS_HOST = '127.0.0.1'
 const NO_PLACES = new Uint32Array(0)
 
 export class SharedRecords {
@@ -137,11 +139,13 @@ export class SharedRecords {
     // The last hop is this node; before it comes the one that handed the record over.
     const hops = readHops(bytes, head) ?? []
     const via = hops.slice(0, -1).map((hop) => hop.name)
+    // What has come by no hop began on this host: that is this host's address, as with other syslog daemons.
+    const sourceIp = hops.length > 0 ? (hops[0]!.address ?? '') : head.origin === this.#localHost ? THIS_HOST : ''
     return {
       host: head.origin,
       peer: via.at(-1) ?? head.origin,
       via: via.join(','),
-      sourceIp: '',
+      sourceIp,
       receivedUs: head.storedUs,
       localHost: this.#localHost,
       stream: head.stream,

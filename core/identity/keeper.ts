@@ -47,7 +47,7 @@ function authoritiesOf(identity: Identity): Authorities {
 
 /** Keeps the identity of a running daemon fresh: certificate, roots and revocation lists; see FORMAT.md, Renewal. */
 export class IdentityKeeper {
-  readonly #options: KeeperOptions
+  #options: KeeperOptions
   readonly #events: KeeperEvents
   readonly #log: Log
   readonly #metrics: Metrics
@@ -78,7 +78,7 @@ export class IdentityKeeper {
     this.#identity = loaded
     const world = {
       directory: options.directory,
-      everyMs: options.listsEveryMs,
+      everyMs: () => this.#options.listsEveryMs,
       server: () => this.#server(),
       authorities: () => authoritiesOf(this.#identity),
       onRevoked: () => this.#events.onRevoked(),
@@ -107,6 +107,11 @@ export class IdentityKeeper {
     this.#isStopped = true
     this.#lists.stop()
     clearTimeout(this.#timer)
+  }
+
+  /** From now on these count; the directory stays. */
+  change(options: Omit<KeeperOptions, 'directory'>): void {
+    this.#options = { ...options, directory: this.#options.directory }
   }
 
   /** SIGHUP: the files are read again, and lists are fetched at once. */

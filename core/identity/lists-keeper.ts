@@ -19,7 +19,7 @@ const JITTER = 0.1
 
 export interface ListsWorld {
   readonly directory: string
-  readonly everyMs: number
+  readonly everyMs: () => number
   /** Undefined while there is no authority to ask. */
   readonly server: () => EstServer | undefined
   readonly authorities: () => Authorities
@@ -77,7 +77,7 @@ export class ListsKeeper {
     this.#fetch().finally(() => {
       this.#isUnderWay = false
       if (this.#isStopped) return
-      const waitMs = this.#isAskedAgain ? 0 : this.#world.everyMs * (1 - JITTER * Math.random())
+      const waitMs = this.#isAskedAgain ? 0 : this.#world.everyMs() * (1 - JITTER * Math.random())
       this.#timer = setTimeout(() => this.refresh(), waitMs)
       this.#timer.unref()
     })

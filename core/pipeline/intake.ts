@@ -23,7 +23,7 @@ export class Intake {
   readonly #origin: string
   readonly #loss: Loss
   readonly #metrics: Metrics
-  readonly #compression: Compression
+  #compression: Compression
 
   /** @param origin host name that the identity proves */
   constructor(spool: Spool, origin: string, loss: Loss, metrics: Metrics, compression: Compression) {
@@ -71,6 +71,11 @@ export class Intake {
     this.#metrics.add('messagesReceived', 1)
     this.#metrics.add('messagesStored', 1)
     return true
+  }
+
+  /** Of batches from now on. */
+  setCompression(compression: Compression): void {
+    this.#compression = compression
   }
 
   /** Whose messages these are: the host name that the identity proves. */

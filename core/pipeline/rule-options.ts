@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { type Address, isLoopback } from '../base/address.ts'
+import { NETWORK_ALLOWED, readNetwork } from '../base/network-option.ts'
 import { absolutePathOption, addressOption, optionalOption, SOCKET_PATH_MAX_BYTES, textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
 import { compileFilter, type FilterOptions } from '../syslog/filter.ts'
@@ -146,6 +147,7 @@ export const whenOption: z.ZodType<FilterOptions> = z.lazy(() =>
       program: optionalOption(programOption),
       host: optionalOption(hostOption),
       peer: optionalOption(textsOption('Who handed the message over', namesAllowed, (text) => readNames(text, true))),
+      source_address: optionalOption(textsOption('Where the originator was, as the first relay saw it', NETWORK_ALLOWED, readNetwork)),
       facility: optionalOption(textsOption('Facilities', 'facilities such as "mail,news"', readFacilityList)),
       level: optionalOption(textsOption('Levels', 'levels such as err or "warning..emerg"', readLevels)),
       match: optionalOption(plainTexts),

@@ -1,14 +1,6 @@
 import { crc32 } from 'node:zlib'
-import {
-  BATCH_HEADER_BYTES,
-  BATCH_HEADROOM_BYTES,
-  CRC_SEED,
-  ENVELOPE_BYTES,
-  ENVELOPE_LIMIT_BYTES,
-  HOPS_LIMIT,
-  PAYLOAD_LIMIT_BYTES,
-  RECORD_LIMIT_BYTES,
-} from './constants.ts'
+import { BATCH_HEADER_BYTES, CRC_SEED, ENVELOPE_BYTES, ENVELOPE_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, RECORD_LIMIT_BYTES } from './constants.ts'
+import { HOPS_WITH_ADDRESSES, type Hop, hopsBytes, hopsForm, writeHops } from './hops.ts'
 
 const RECORD_MAGIC = 0x3152484c // LHR1
 const BATCH_MAGIC = 0x3142484c // LHB1
@@ -18,13 +10,6 @@ const PACKED_SLACK_BYTES = 1024
 
 export const CODEC_PLAIN = 0
 export const CODEC_ZSTD = 1
-
-export interface Hop {
-  /** Id of the node's spool, 32 hex digits. */
-  readonly id: string
-  readonly name: string
-  readonly arrivedUs: number
-}
 
 /** Where the parts of one record stand, as offsets into the bytes it was read from. */
 export interface RecordHead {
@@ -71,6 +56,7 @@ export function readRecord(bytes: Buffer, at: number, end: number, isOurs = fals
   if (end - at < recordBytes) return { kind: 'need-more', bytes: recordBytes }
   const batchStart = at + envelopeBytes
   if (crc32(bytes.subarray(at + 8, batchStart), CRC_SEED) !== bytes.readUInt32LE(at + 4)) return malformed('checksum of the envelope')
+  if (bytes[at + 15]! > HOPS_WITH_ADDRESSES) return malformed(`hops of the form ${bytes[at + 15]} are not known`)
   if (bytes.readUInt32LE(batchStart) !== BATCH_MAGIC) return malformed('no batch behind the envelope')
   if (bytes.readUInt32LE(batchStart + 8) !== recordBytes - envelopeBytes) return malformed('lengths of record and batch differ')
   if (!isOurs && crc32(bytes.subarray(batchStart + 8, at + recordBytes), CRC_SEED) !== bytes.readUInt32LE(batchStart + 4)) {
@@ -132,26 +118,6 @@ export function recordBytesOf(bytes: Buffer, at: number, end: number): number | 
   return recordBytes
 }
 
-/** The hops of a record that `readRecord` accepted, oldest first; undefined when they do not fit their envelope. */
-export function readHops(bytes: Buffer, head: RecordHead): Hop[] | undefined {
-  const hops: Hop[] = []
-  let at = head.start + ENVELOPE_BYTES
-  for (let left = bytes[head.start + 14]!; left > 0; left--) {
-    if (at + 25 > head.batchStart) return undefined
-    const nameEnd = at + 25 + bytes[at + 24]!
-    if (nameEnd > head.batchStart) return undefined
-    const arrivedUs = Number(bytes.readBigUInt64LE(at + 16))
-    if (!Number.isSafeInteger(arrivedUs)) return undefined
-    hops.push({
-      id: bytes.toString('hex', at, at + 16),
-      arrivedUs,
-      name: bytes.toString('latin1', at + 25, nameEnd),
-    })
-    at = nameEnd
-  }
-  return at === head.batchStart ? hops : undefined
-}
-
 export interface Window {
   readonly skip: number
   readonly take: number
@@ -159,29 +125,21 @@ export interface Window {
 
 /**
  * The envelope with which this node stores a batch of `batchBytes` bytes.
- * @throws {RangeError} over 16 hops, or a name over 255 bytes
+ * @throws {RangeError} hops that cannot be written
  */
 export function encodeEnvelope(batchBytes: number, window: Window, hops: readonly Hop[], storedUs: number): Buffer {
-  if (hops.length > HOPS_LIMIT) throw new RangeError(`Cannot store a batch with ${hops.length} hops: at most ${HOPS_LIMIT}`)
-  let length = ENVELOPE_BYTES
-  for (const hop of hops) length += 25 + hop.name.length
+  const form = hopsForm(hops)
+  const length = ENVELOPE_BYTES + hopsBytes(hops, form)
   const envelope = Buffer.alloc(length)
   envelope.writeUInt32LE(RECORD_MAGIC, 0)
   envelope.writeUInt32LE(length + batchBytes, 8)
   envelope.writeUInt16LE(length, 12)
   envelope[14] = hops.length
+  envelope[15] = form
   envelope.writeUInt32LE(window.skip, 16)
   envelope.writeUInt32LE(window.take, 20)
   envelope.writeBigUInt64LE(BigInt(storedUs), 24)
-  let at = ENVELOPE_BYTES
-  for (const hop of hops) {
-    if (hop.name.length > 255) throw new RangeError(`Cannot store a hop's name of ${hop.name.length} bytes: at most 255`)
-    envelope.write(hop.id, at, 16, 'hex')
-    envelope.writeBigUInt64LE(BigInt(hop.arrivedUs), at + 16)
-    envelope[at + 24] = hop.name.length
-    envelope.write(hop.name, at + 25, 'latin1')
-    at += 25 + hop.name.length
-  }
+  writeHops(envelope, ENVELOPE_BYTES, hops, form)
   envelope.writeUInt32LE(crc32(envelope.subarray(8), CRC_SEED), 4)
   return envelope
 }
@@ -194,23 +152,26 @@ export interface NewBatch {
   readonly plainBytes: number
   readonly codec: number
   readonly receivedUs: number
+  /** The way that its messages have come; left out where they begin here. */
+  readonly hops?: readonly Hop[] | undefined
 }
 
 /**
  * Completes a record around a payload that already stands at `bytes[payloadStart..payloadEnd]`, writing envelope and batch header into
  * the headroom before it, so that no payload is copied. Returns the offset at which the record starts.
- * @throws {RangeError} less than BATCH_HEADROOM_BYTES before the payload, or an origin that is empty or over 253 bytes
+ * @throws {RangeError} less room before the payload than that takes (BATCH_HEADROOM_BYTES is enough), or an origin that is empty or over 253 bytes
  */
 export function frameBatch(bytes: Buffer, payloadStart: number, payloadEnd: number, batch: NewBatch, storedUs: number): number {
   const originBytes = batch.origin.length
   if (originBytes === 0 || originBytes > ORIGIN_LIMIT_BYTES)
     throw new RangeError(`Cannot make a batch: origin of ${originBytes} bytes, 1 to 253`)
-  if (payloadStart < BATCH_HEADROOM_BYTES)
-    throw new RangeError(`Cannot make a batch: ${payloadStart} bytes of headroom, ${BATCH_HEADROOM_BYTES}`)
   if (batch.plainBytes > PAYLOAD_LIMIT_BYTES)
     throw new RangeError(`Cannot make a batch: payload of ${batch.plainBytes} bytes, at most ${PAYLOAD_LIMIT_BYTES}`)
   const batchStart = payloadStart - originBytes - BATCH_HEADER_BYTES
   const batchBytes = payloadEnd - batchStart
+  const envelope = encodeEnvelope(batchBytes, { skip: 0, take: batch.count }, batch.hops ?? [], storedUs)
+  if (batchStart < envelope.length)
+    throw new RangeError(`Cannot make a batch: ${payloadStart} bytes of headroom, ${payloadStart - batchStart + envelope.length}`)
   bytes.writeUInt32LE(BATCH_MAGIC, batchStart)
   bytes.writeUInt32LE(batchBytes, batchStart + 8)
   bytes.writeUInt16LE(payloadStart - batchStart, batchStart + 12)
@@ -223,7 +184,6 @@ export function frameBatch(bytes: Buffer, payloadStart: number, payloadEnd: numb
   bytes.writeBigUInt64LE(BigInt(batch.receivedUs), batchStart + 48)
   bytes.write(batch.origin, batchStart + BATCH_HEADER_BYTES, 'latin1')
   bytes.writeUInt32LE(crc32(bytes.subarray(batchStart + 8, payloadEnd), CRC_SEED), batchStart + 4)
-  const envelope = encodeEnvelope(batchBytes, { skip: 0, take: batch.count }, [], storedUs)
-  envelope.copy(bytes, batchStart - ENVELOPE_BYTES)
-  return batchStart - ENVELOPE_BYTES
+  envelope.copy(bytes, batchStart - envelope.length)
+  return batchStart - envelope.length
 }

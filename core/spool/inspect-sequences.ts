@@ -1,6 +1,7 @@
 // Which messages stand in a spool, by origin and stream: none twice, and none missing between two that were numbered here.
 
-import { type RecordHead, readHops } from './batch.ts'
+import type { RecordHead } from './batch.ts'
+import { readHops } from './hops.ts'
 import { comparePositions, type Position } from './position.ts'
 import type { StreamsDocument } from './recovery.ts'
 import { STREAMS_LIMIT, Streams } from './streams.ts'

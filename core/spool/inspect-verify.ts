@@ -3,8 +3,8 @@
 import * as path from 'node:path'
 import { errnoOf } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
-import { readHops } from './batch.ts'
 import { SEGMENT_HEADER_BYTES } from './constants.ts'
+import { readHops } from './hops.ts'
 import {
   endPosition,
   missingSegments,

@@ -9,11 +9,12 @@ import { errnoOf } from '../base/errors.ts'
 import { type Files, writeAll } from '../base/files.ts'
 import { Listeners } from '../base/listeners.ts'
 import { Attachment, auditShown, readCursor } from './attachment.ts'
-import { encodeEnvelope, frameBatch, type Hop, type NewBatch, type RecordHead } from './batch.ts'
+import { encodeEnvelope, frameBatch, type NewBatch, type RecordHead } from './batch.ts'
 import { RECORD_LIMIT_BYTES, SEGMENT_BYTES, SEGMENT_HEADER_BYTES } from './constants.ts'
 import { type Followed, Follower } from './follower.ts'
 import { FreeSpace } from './free-space.ts'
 import { GroupCommit } from './group-commit.ts'
+import type { Hop } from './hops.ts'
 import { comparePositions, type Position } from './position.ts'
 import { type Finding, quarantine, recover, STREAMS_FILE } from './recovery.ts'
 import { Rescue, type Segment } from './rescue.ts'
@@ -53,8 +54,9 @@ export class Spool implements Followed {
   readonly files: Files
   readonly segmentsDirectory: string
   readonly findings: readonly Finding[]
+  /** Disk space that it may take; a reload may change it. */
+  limitBytes: number
   readonly #directory: string
-  readonly #limitBytes: number
   readonly #segmentBytes: number
   readonly #syncRetryMs: number
   readonly #world: SpoolWorld
@@ -89,7 +91,7 @@ export class Spool implements Followed {
     this.files = files
     this.#world = world
     this.#directory = options.directory
-    this.#limitBytes = options.limitBytes
+    this.limitBytes = options.limitBytes
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#syncRetryMs = options.syncRetryMs ?? SYNC_RETRY_MS
     this.segmentsDirectory = path.join(options.directory, 'segments')
@@ -156,10 +158,6 @@ export class Spool implements Followed {
     return this.#usedBytes
   }
 
-  get limitBytes(): number {
-    return this.#limitBytes
-  }
-
   get streamsCount(): number {
     return this.#streams.size
   }
@@ -170,7 +168,7 @@ export class Spool implements Followed {
   }
 
   hasRoom(bytes: number): boolean {
-    return this.#usedBytes + bytes <= this.#limitBytes
+    return this.#usedBytes + bytes <= this.limitBytes
   }
 
   /** Called after each append; must not throw. @returns what ends it */

@@ -1,5 +1,6 @@
 // Tests over one message, built up from small ones; each can say in words what it asks.
 
+import { type Network, Networks } from '../base/networks.ts'
 import { ByteSearch } from './byte-search.ts'
 import type { LinearRegex } from './linear-regex.ts'
 import type { MessageContext, MessageFields } from './message-fields.ts'
@@ -70,6 +71,19 @@ export function hostCondition(names: NameList, word: 'host' | 'peer' = 'host'): 
     lastName = name
     lastLocal = context.localHost
     isLast = isNamed !== names.isExcluded
+    return isLast
+  })
+}
+
+/** Where the originator was when the first relay took the message from it; no network has a message of which that is not known. */
+export function sourceAddressCondition(networks: readonly Network[], text: string): Condition {
+  const all = new Networks(networks)
+  let last: string | undefined
+  let isLast = false
+  return single(`source address ${text}`, (_, { sourceIp }) => {
+    if (sourceIp === last) return isLast
+    last = sourceIp
+    isLast = all.has(sourceIp)
     return isLast
   })
 }

@@ -1,5 +1,6 @@
 // `when` of a rule: what a message must be beside its selector. Compiled once; what is not used costs nothing.
 
+import { type Network, parseNetwork } from '../base/networks.ts'
 import {
   allOf,
   anyOf,
@@ -9,6 +10,7 @@ import {
   notOf,
   programCondition,
   regexCondition,
+  sourceAddressCondition,
   structuredDataCondition,
   tableCondition,
 } from './condition.ts'
@@ -27,6 +29,8 @@ export interface FilterOptions {
   readonly program?: Texts | undefined
   readonly host?: Texts | undefined
   readonly peer?: Texts | undefined
+  /** Addresses and networks, for `$SOURCEIP`. */
+  readonly source_address?: Texts | undefined
   readonly facility?: Texts | undefined
   readonly level?: Texts | undefined
   /** Text that MSG has in it. */
@@ -84,6 +88,12 @@ function conditionsOf(options: FilterOptions, dialect: Dialect, path: Path, faul
   names('program')
   names('host')
   names('peer')
+  if (options.source_address !== undefined) {
+    const texts = listed(options.source_address)
+    const networks = texts.map(parseNetwork)
+    if (networks.includes(undefined)) refuse('source_address', 'neither an address nor a network')
+    else conditions.push(sourceAddressCondition(networks as Network[], texts.join(',')))
+  }
   if (options.structured_data !== undefined) {
     const { id, name, value } = options.structured_data
     if (value !== undefined && name === undefined) refuse('structured_data', 'a value without the name of its parameter')

@@ -136,7 +136,7 @@ export interface MessageContext {
   readonly peer: string
   /** The relays that it came by, from the first to the last, with commas. */
   readonly via: string
-  /** Address of the peer; empty where there is none. */
+  /** Address of the originator as the first relay saw it; empty where that is not known. */
   readonly sourceIp: string
   /** Microseconds since 1970 UTC. */
   readonly receivedUs: number

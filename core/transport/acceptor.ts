@@ -6,7 +6,8 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { formatAddress, isLoopback } from '../base/address.ts'
-import { type AddressRules, plainAddress } from './address-rules.ts'
+import { plainAddress } from '../base/networks.ts'
+import type { AddressRules } from './address-rules.ts'
 import { listenOn, notLoopback, type Place } from './bind.ts'
 import { readProxyHeader } from './proxy-header.ts'
 
@@ -25,21 +26,25 @@ export interface Turned {
   readonly remedy: string
 }
 
-export interface AcceptorOptions {
-  readonly places: readonly Place[]
-  /** Without TLS: the listener, and every peer, must be this host itself. */
-  readonly isLocalOnly: boolean
-  readonly rules: AddressRules
+/** What can change while it listens. */
+export interface AcceptorLimits {
   /** Connections at once, in total and of one address. */
   readonly connectionsLimit: number
   readonly addressLimit: number
   /** How long a proxy may take for its header. */
   readonly headerLimitMs: number
+  /** Connections at once of one user at the other end of a local socket. */
+  readonly userLimit: number
+}
+
+export interface AcceptorOptions extends AcceptorLimits {
+  readonly places: readonly Place[]
+  /** Without TLS: the listener, and every peer, must be this host itself. */
+  readonly isLocalOnly: boolean
+  readonly rules: AddressRules
   readonly unixMode: number
   /** The number of the user at the other end of a local socket, undefined where the system does not say. */
   readonly userOf: (socket: Socket) => number | undefined
-  /** Connections of one such user at once. */
-  readonly userLimit: number
 }
 
 export interface AcceptorEvents {
@@ -48,7 +53,7 @@ export interface AcceptorEvents {
 }
 
 export class Acceptor {
-  readonly #options: AcceptorOptions
+  #options: AcceptorOptions
   readonly #events: AcceptorEvents
   readonly #servers: Server[] = []
   readonly #sockets = new Set<Socket>()
@@ -79,6 +84,11 @@ export class Acceptor {
       bound.push(text)
     }
     return bound
+  }
+
+  /** From now on these count; connections that stand are not touched. */
+  change(limits: Partial<AcceptorLimits>): void {
+    this.#options = { ...this.#options, ...limits }
   }
 
   /** Accepts no more; `destroy` also cuts what stands. */

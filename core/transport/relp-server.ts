@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { StateMachine } from '../base/state.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
-import { COME_AGAIN, nextRelpFrame, readOffers, relpFrame, writeOffers } from './relp.ts'
+import { COME_AGAIN, nextRelpFrame, OFFER_HOPS, readOffers, relpFrame, writeOffers } from './relp.ts'
 import type { ServerSession } from './syslog-server.ts'
 
 const OPEN_LIMIT_BYTES = 4096
@@ -80,10 +80,20 @@ export class RelpServerSession implements ServerSession {
 
   /** Has the peer connect again, for instance because our certificate is a new one: acknowledges what has been taken, then tells it and closes. */
   comeAgain(): void {
-    if (!this.#state.is('ready') || this.#isPassing) return
+    if (this.#state.is('ready')) this.#pass(COME_AGAIN)
+  }
+
+  retire(): void {
+    if (this.#state.is('ready')) this.#pass('')
+    else this.close()
+  }
+
+  /** What comes from here on is not taken, and so not acknowledged: the peer has to send it elsewhere. */
+  #pass(hint: string): void {
+    if (this.#isPassing) return
     this.#isPassing = true
     this.#receiver.onDelivered().then(
-      () => this.close(COME_AGAIN),
+      () => this.close(hint),
       (error: Error) => this.#end(error.message),
     )
   }
@@ -215,7 +225,8 @@ export class RelpServerSession implements ServerSession {
     const commands = known.filter((command) => asked.commands.includes(command))
     this.#state.to('ready')
     this.#speaksBatch = asked.commands.includes('batch')
-    this.#socket.write(relpFrame(txnr, 'rsp', `200 OK\n${writeOffers(commands, this.#offers)}\n`))
+    const offers = commands.includes('batch') ? new Map([...this.#offers, [OFFER_HOPS.name, OFFER_HOPS.value]]) : this.#offers
+    this.#socket.write(relpFrame(txnr, 'rsp', `200 OK\n${writeOffers(commands, offers)}\n`))
   }
 
   /** A librelp client throws a message away on any response but 200, so a refusal is always the end of the connection too. */

@@ -152,5 +152,8 @@ export function readResponse(data: string): RelpResponse | undefined {
   return match === null ? undefined : { code: Number(match[1]), text: match[2] ?? '', rest: match[3] ?? '' }
 }
 
+/** Offered by a Loghop relay that reads the addresses of hops (core/spool/FORMAT.md); to any other, batches go without them. */
+export const OFFER_HOPS = { name: 'loghop_hops', value: 'addresses' } as const
+
 /** What a Loghop relay says with `serverclose` when all is well, and the peer should connect anew at once. */
 export const COME_AGAIN = 'again'

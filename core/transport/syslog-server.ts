@@ -36,6 +36,8 @@ export interface ServerSession {
   readonly speaksBatch: boolean
   /** Closes in order. */
   close(): void
+  /** Closes in order, once what has been taken is acknowledged: nothing of it comes again. */
+  retire(): void
   /** Has a Loghop connect again; nothing for others. */
   comeAgain(): void
   /** Cuts a peer whose certificate is refused from now on. @param check as in an Admission, such as `revoked` */
@@ -95,6 +97,10 @@ export class SyslogServerSession implements ServerSession {
     this.#socket.resume()
     this.#socket.end()
     setTimeout(() => this.#onEnd(), CLOSE_LIMIT_MS)
+  }
+
+  retire(): void {
+    this.close()
   }
 
   comeAgain(): void {

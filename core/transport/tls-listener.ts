@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
-import { Acceptor, type AcceptorOptions, type PeerAddress, type Turned } from './acceptor.ts'
+import { Acceptor, type AcceptorLimits, type AcceptorOptions, type PeerAddress, type Turned } from './acceptor.ts'
 import { sourceOf } from './address-rules.ts'
 import { type Admission, type AdmissionPolicy, admitClient } from './admission.ts'
 import { readFirstBytes } from './first-bytes.ts'
@@ -15,6 +15,8 @@ const HANDSHAKES_LIMIT = 512
 const SOURCE_HANDSHAKES_LIMIT = 128
 /** A handshake takes milliseconds: who is not done after this gives way to others when there is no room. */
 const GIVES_WAY_MS = 1000
+/** Of Node's own limit, over any that can be configured here. */
+const ESCAPED_HANDSHAKE_MS = 600_000
 const TLS_HANDSHAKE = 0x16
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>
@@ -27,6 +29,12 @@ export interface TlsListenerEvents {
   onRefused(refused: Refused, peer: string): void
   /** Turned away before there was a certificate: where it comes from, a limit, no TLS, a failed handshake. */
   onTurnedAway(turned: Turned, peer: string): void
+}
+
+/** What can change while it listens. */
+export interface TlsListenerLimits extends Omit<AcceptorLimits, 'headerLimitMs'> {
+  /** From the first byte to the end of the handshake. */
+  readonly handshakeLimitMs: number
 }
 
 export interface TlsListenerOptions extends Omit<AcceptorOptions, 'isLocalOnly' | 'headerLimitMs' | 'unixMode' | 'userOf' | 'userLimit'> {
@@ -55,7 +63,7 @@ interface Waiting {
 export class TlsListener {
   readonly #acceptor: Acceptor
   readonly #server: Server
-  readonly #options: TlsListenerOptions
+  #options: TlsListenerOptions
   readonly #events: TlsListenerEvents
   /** Oldest first. */
   readonly #waiting = new Map<Socket, Waiting>()
@@ -71,7 +79,7 @@ export class TlsListener {
     this.#policy = options.policy
     this.#roots = certificatesIn(identity.ca) ?? []
     // The deadline is our own: it counts from the connection on, and this one is only for what would escape it.
-    this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: 2 * options.handshakeLimitMs, pauseOnConnect: false })
+    this.#server = createServer({ ...tlsPolicy(identity), handshakeTimeout: ESCAPED_HANDSHAKE_MS, pauseOnConnect: false })
     this.#server.on('tlsClientError', (error, socket) => this.#onFailed(error, socket))
     this.#server.on('secureConnection', (socket) => this.#onSecure(socket))
     this.#acceptor = new Acceptor(
@@ -98,6 +106,12 @@ export class TlsListener {
   /** Whom it admits from now on; connections that stand are not touched. */
   permit(policy: AdmissionPolicy): void {
     this.#policy = policy
+  }
+
+  /** From now on these count; connections and handshakes that stand are not touched. */
+  change(limits: TlsListenerLimits): void {
+    this.#options = { ...this.#options, ...limits }
+    this.#acceptor.change({ ...limits, headerLimitMs: limits.handshakeLimitMs })
   }
 
   /** Whether its certificate is one that is admitted now. */

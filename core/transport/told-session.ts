@@ -71,6 +71,11 @@ export class ToldSession implements ServerSession {
     return this.#session?.speaksBatch ?? false
   }
 
+  retire(): void {
+    if (this.#session !== undefined) this.#session.retire()
+    else this.close()
+  }
+
   comeAgain(): void {
     this.#session?.comeAgain()
   }

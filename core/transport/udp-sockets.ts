@@ -1,12 +1,13 @@
 import { createSocket, type Socket } from 'node:dgram'
 import * as fs from 'node:fs'
 import { formatAddress, isLoopback } from '../base/address.ts'
-import { plainAddress } from './address-rules.ts'
+import { plainAddress } from '../base/networks.ts'
 import { formatBind, notLoopback, type Place } from './bind.ts'
 
 /** Asked for; the system gives at most net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 16 << 20
 const OVERRUN_LOOK_MS = 5000
+const LEAVE_LIMIT_MS = 200
 
 export interface DatagramEvents {
   /** @param address of the sender: an IP address in its plain form */
@@ -21,6 +22,7 @@ export class UdpSockets {
   readonly #sockets: Socket[] = []
   readonly #overruns = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
+  #datagrams = 0
 
   constructor(events: DatagramEvents) {
     this.#events = events
@@ -33,7 +35,10 @@ export class UdpSockets {
       const isIpv6 = place.kind === 'address' && place.host.includes(':')
       const socket = createSocket({ type: isIpv6 ? 'udp6' : 'udp4', ipv6Only: isIpv6, recvBufferSize: RECEIVE_BUFFER_BYTES })
       this.#sockets.push(socket)
-      socket.on('message', (bytes, from) => this.#events.onDatagram(bytes, plainAddress(from.address), from.port))
+      socket.on('message', (bytes, from) => {
+        this.#datagrams++
+        this.#events.onDatagram(bytes, plainAddress(from.address), from.port)
+      })
       await new Promise<void>((resolve, reject) => {
         socket.once('error', reject)
         const onListening = (): void => {
@@ -52,6 +57,17 @@ export class UdpSockets {
     this.#timer = setInterval(() => this.#countOverruns(), OVERRUN_LOOK_MS)
     this.#timer.unref()
     return bound
+  }
+
+  /** Reads what the system holds already, as far as that comes to an end, and closes. */
+  async leave(): Promise<void> {
+    const until = performance.now() + LEAVE_LIMIT_MS
+    for (let before = -1; before !== this.#datagrams && performance.now() < until; ) {
+      before = this.#datagrams
+      // One turn of the loop reads what is there; the second is for what the first has put off.
+      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+    }
+    this.close()
   }
 
   /** Also after a `listen` that failed half-way; a second call does nothing. */

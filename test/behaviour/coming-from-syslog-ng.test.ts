@@ -140,6 +140,7 @@ const BY_RULE: Readonly<Record<string, readonly string[]>> = {
 const BY_DESTINATION: Readonly<Record<string, readonly string[]>> = {
   host: [...ALL, 'by a trusted name'],
   listed: [...ALL, 'by a trusted name'],
+  network: [...ALL, ...Object.keys(FOREIGN)],
   documents: ['overheated'],
   synced: [...ALL, ...Object.keys(FOREIGN)],
   bsd: [...ALL, ...Object.keys(FOREIGN)],
@@ -193,6 +194,7 @@ const MACRO_VALUES: Readonly<Record<string, string | RegExp>> = {
   $HOST_CLAIMED: WEB,
   $PEER: 'relay.example.com',
   $VIA: 'relay.example.com',
+  $SOURCEIP: '127.0.0.1',
   $PROGRAM: 'evt',
   $PID: /^\d+$/,
   $FACILITY: 'local4',

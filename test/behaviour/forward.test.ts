@@ -1,11 +1,12 @@
 // Relay to relay: batches go on unopened, with each hop added, and a relay speaks only for the names that its certificate lists.
 
 import * as fs from 'node:fs'
-import test, { type ExecutionContext } from 'ava'
-import { Chain, RELAY_NAME, type Status } from '../support/chain.ts'
-import { Daemon, loghop } from '../support/daemon.ts'
+import test from 'ava'
+import { Chain, type Status } from '../support/chain.ts'
+import { loghop } from '../support/daemon.ts'
 import { eventually } from '../support/eventually.ts'
 import { sendDatagrams } from '../support/local-sender.ts'
+import { speakFor, startNext } from '../support/next-relay.ts'
 
 /** The kernel blocks a sender whose queue is full, so any number may be sent. */
 function sendLines(chain: Chain, app: string, count: number): void {
@@ -13,48 +14,6 @@ function sendLines(chain: Chain, app: string, count: number): void {
     chain.socket,
     Array.from({ length: count }, (_, index) => `<13>${app}: number ${index}`),
   )
-}
-
-interface Next {
-  readonly daemon: Daemon
-  readonly port: number
-  readonly file: string
-  readonly config: string
-}
-
-/** One more relay of the same authority, which files what it gets. */
-async function startNext(
-  t: ExecutionContext,
-  chain: Chain,
-  name: string,
-  options: { identity?: string; destinations?: unknown[]; port?: number } = {},
-): Promise<Next> {
-  const identity =
-    options.identity ??
-    (await chain.issue(`${name}-identity`, {
-      name: `${name}.example.com`,
-      role: 'relay',
-      san: ['localhost'],
-      speaksFor: ['*.example.com'],
-    }))
-  const config = chain.place(`${name}.yaml`)
-  fs.writeFileSync(
-    config,
-    JSON.stringify({
-      identity,
-      spool: { directory: chain.place(`${name}-spool`) },
-      listeners: [{ tls: `127.0.0.1:${options.port ?? 0}`, clients: { names: ['*.example.com'] } }],
-      destinations: [{ files: chain.place(`${name}-logs/$HOST/messages`) }, ...(options.destinations ?? [])],
-    }),
-  )
-  const daemon = Daemon.spawn(t, 'relay', config)
-  const port = Number(/127\.0\.0\.1:(\d+)/.exec(await daemon.event('started'))![1])
-  return { daemon, port, file: chain.place(`${name}-logs/web01.example.com/messages`), config }
-}
-
-function speakFor(chain: Chain, ...patterns: string[]): Promise<string> {
-  fs.rmSync(chain.place('relay-identity'), { recursive: true })
-  return chain.issue('relay-identity', { name: RELAY_NAME, role: 'relay', san: ['localhost', '127.0.0.1'], speaksFor: patterns })
 }
 
 function forwardTo(chain: Chain, ...ports: number[]): void {

@@ -3,8 +3,9 @@
 
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { readHops, readRecord, recordBytesOf } from '../../core/spool/batch.ts'
+import { readRecord, recordBytesOf } from '../../core/spool/batch.ts'
 import { RECORD_LIMIT_BYTES } from '../../core/spool/constants.ts'
+import { readHops } from '../../core/spool/hops.ts'
 import { scanStep } from '../../core/spool/scan.ts'
 import { nextMessage } from '../../core/syslog/file-lines.ts'
 import { JournalExportDecoder } from '../../core/syslog/journal-export.ts'

@@ -1,5 +1,6 @@
-import { CODEC_PLAIN, encodeEnvelope, frameBatch, type Hop, type NewBatch } from '../../core/spool/batch.ts'
+import { CODEC_PLAIN, encodeEnvelope, frameBatch, type NewBatch } from '../../core/spool/batch.ts'
 import { BATCH_HEADROOM_BYTES } from '../../core/spool/constants.ts'
+import type { Hop } from '../../core/spool/hops.ts'
 
 export const STREAM = '00112233445566778899aabbccddeeff'
 
@@ -35,6 +36,7 @@ export function recordOf(texts: ReadonlyArray<string | Buffer>, wish: RecordWish
     codec: CODEC_PLAIN,
     receivedUs: 1_700_000_000_000_001,
     ...wish,
+    hops: undefined,
   }
   const start = frameBatch(bytes, BATCH_HEADROOM_BYTES, bytes.length, batch, 1) + 32
   const { skip = 0, take = batch.count - skip, hops = [], storedUs = 1_700_000_000_000_002 } = wish

@@ -56,6 +56,20 @@ goes to console /dev/console; the relays (relay.example.com:6514), as everything
   )
 })
 
+test('with a source address, the rules and paths that ask for it are told', (t) => {
+  const config = RELAY.replace(
+    'select: "mail.*", when: { program: "postgres,postfix" }',
+    'when: { source_address: [ 192.0.2.0/24 ] }',
+  ).replace('$R_YEAR', '$SOURCEIP-$PEER')
+  const from = (...flags: string[]) => run(t, config, ['<14>app: x', ...flags]).stdout
+  t.regex(from(), /not so: source address 192\.0\.2\.0\/24/)
+  t.regex(from(), /\/-\/\$SOURCEIP-\$PEER\/messages/)
+  const known = from('--source-address', '::ffff:192.0.2.7')
+  t.regex(known, /and source address 192\.0\.2\.0\/24 -> file \/var\/log\/mail/)
+  t.regex(known, /\/-\/192\.0\.2\.7-\$PEER\/messages/)
+  t.regex(run(t, config, ['x', '--source-address', 'web01']).stderr, /--source-address web01 is no IP address/)
+})
+
 test('an agent goes by the name in its certificate, which is what $HOST stands for', async (t) => {
   const chain = await Chain.make(t)
   const config = AGENT.replace('/nowhere/identity', String(chain.agentOptions['identity'])).replace('web01.', 'other.')

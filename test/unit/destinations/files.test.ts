@@ -91,7 +91,14 @@ class World {
     const note = (_event: string, text: string): void => {
       if (!isDead()) this.warnings.push(text)
     }
-    const log: Log = { debug: () => undefined, info: () => undefined, warn: note, error: note, onEvent: () => undefined }
+    const log: Log = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: note,
+      error: note,
+      onEvent: () => undefined,
+      setLevel: () => undefined,
+    }
     const template = this.file('$HOST')
     const chosen = this.isChosen
       ? {

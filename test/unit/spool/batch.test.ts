@@ -1,8 +1,10 @@
 import { crc32 } from 'node:zlib'
 import test from 'ava'
 import fc from 'fast-check'
-import { CODEC_ZSTD, encodeEnvelope, frameBatch, type RecordHead, readHops, readRecord, recordBytesOf } from '../../../core/spool/batch.ts'
-import { CRC_SEED, PAYLOAD_LIMIT_BYTES, RECORD_LIMIT_BYTES } from '../../../core/spool/constants.ts'
+import { CODEC_ZSTD, encodeEnvelope, frameBatch, type RecordHead, readRecord, recordBytesOf } from '../../../core/spool/batch.ts'
+import { BATCH_HEADROOM_BYTES, CRC_SEED, PAYLOAD_LIMIT_BYTES, RECORD_LIMIT_BYTES } from '../../../core/spool/constants.ts'
+import { inEarlierForm } from '../../../core/spool/earlier-form.ts'
+import { readHops } from '../../../core/spool/hops.ts'
 import { payloadOf, recordOf, STREAM } from '../../support/records.ts'
 
 const HOPS = [
@@ -39,7 +41,15 @@ test('what is encoded is read again, wherever it stands', (t) => {
         receivedUs: fc.nat(2 ** 52),
         storedUs: fc.nat(2 ** 52),
         hops: fc.array(
-          fc.record({ id: fc.stringMatching(/^[0-9a-f]{32}$/), name: fc.stringMatching(/^[ -~]{0,255}$/), arrivedUs: fc.nat(2 ** 52) }),
+          fc.record(
+            {
+              id: fc.stringMatching(/^[0-9a-f]{32}$/),
+              name: fc.stringMatching(/^[ -~]{0,255}$/),
+              arrivedUs: fc.nat(2 ** 52),
+              address: fc.oneof(fc.ipV4(), fc.ipV6()),
+            },
+            { requiredKeys: ['id', 'name', 'arrivedUs'] },
+          ),
           { maxLength: 16 },
         ),
         before: fc.integer({ min: 0, max: 9 }),
@@ -143,9 +153,9 @@ test('what cannot be encoded is refused', (t) => {
   t.throws(() => encodeEnvelope(1, { skip: 0, take: 1 }, Array(17).fill(HOPS[0]), 1), { instanceOf: RangeError })
   t.throws(() => encodeEnvelope(1, { skip: 0, take: 1 }, [{ ...HOPS[0]!, name: 'x'.repeat(256) }], 1), { instanceOf: RangeError })
   const batch = { origin: 'a', stream: STREAM, first: 1, count: 1, plainBytes: 1, codec: 0, receivedUs: 1 }
-  t.throws(() => frameBatch(Buffer.alloc(999), 383, 999, batch, 1), { instanceOf: RangeError })
+  t.throws(() => frameBatch(Buffer.alloc(999), 88, 999, batch, 1), { instanceOf: RangeError })
   for (const origin of ['', 'x'.repeat(254)])
-    t.throws(() => frameBatch(Buffer.alloc(999), 384, 999, { ...batch, origin }, 1), { instanceOf: RangeError })
+    t.throws(() => frameBatch(Buffer.alloc(999), 704, 999, { ...batch, origin }, 1), { instanceOf: RangeError })
 })
 
 test('readRecord() refuses a payload that is longer packed than plain, and times that are no time', (t) => {
@@ -158,4 +168,74 @@ test('readRecord() refuses a payload that is longer packed than plain, and times
   envelope.fill(0xff, 48, 56)
   const head = { start: 0, batchStart: envelope.length } as RecordHead
   t.is(readHops(envelope, head), undefined)
+})
+
+/** With two hops, as it was written before hops had addresses. */
+const OLD =
+  '4c4852311b9d564bf100000076000200000000000200000002401e18240a0600aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa03401e18240a06001173697465312e6578616d706c652e636f6d' +
+  'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb04401e18240a06001363656e7472616c2e6578616d706c652e636f6d4c48423195ad305d7b0000003d00000500112233445566778899aabbccddeeff' +
+  '2900000000000000020000003e00000001401e18240a060077656230311b0000003c31333e31202d20776562303120617070202d202d202d206f6e651b0000003c31333e31202d2077656230' +
+  '3120617070202d202d202d2074776f'
+const OLD_HOPS = [
+  { id: 'aa'.repeat(16), name: 'site1.example.com', arrivedUs: 1_700_000_000_000_003 },
+  { id: 'bb'.repeat(16), name: 'central.example.com', arrivedUs: 1_700_000_000_000_004 },
+]
+
+test('a record of the earlier form is read, and a later one is made so again for whoever knows no other', (t) => {
+  const old = Buffer.from(OLD, 'hex')
+  const result = readRecord(old, 0, old.length)
+  if (result.kind !== 'record') return t.fail(JSON.stringify(result))
+  t.deepEqual(readHops(old, result.head), OLD_HOPS)
+  t.is(inEarlierForm(old, [result.head]), undefined)
+  const texts = ['<13>1 - web01 app - - - one', '<13>1 - web01 app - - - two']
+  const later = recordOf(texts, { first: 41, hops: [{ ...OLD_HOPS[0]!, address: '192.0.2.1' }, OLD_HOPS[1]!] })
+  const both = Buffer.concat([Buffer.alloc(7), old, later])
+  const heads = [7, 7 + old.length].map((at) => {
+    const each = readRecord(both, at, both.length)
+    if (each.kind !== 'record') throw new Error(each.kind)
+    return each.head
+  })
+  t.is(inEarlierForm(both, heads)?.toString('hex'), OLD + OLD)
+})
+
+test('hops with addresses that do not fit or are none are no hops, and an unknown form is no record', (t) => {
+  const hop = { id: 'aa'.repeat(16), name: 'site1', arrivedUs: 1 }
+  const record = recordOf(['x'], { hops: [{ ...hop, address: '192.0.2.1' }, hop] })
+  const result = readRecord(record, 0, record.length)
+  if (result.kind !== 'record') return t.fail()
+  const hopsWith = (change: (bytes: Buffer) => void) => readHops(altered(change, record), result.head)
+  const at = 32 + 25 + 5
+  t.is(hopsWith(() => undefined)?.[0]?.address, '192.0.2.1')
+  for (const length of [0, 8, 10, 46, 255])
+    t.is(
+      hopsWith((bytes) => bytes.writeUInt8(length, at)),
+      undefined,
+      `${length}`,
+    )
+  for (const text of ['192.0.2.x', '999.0.2.1', '../../etc', 'fe80::1%e'])
+    t.is(
+      hopsWith((bytes) => bytes.write(text, at + 1)),
+      undefined,
+      text,
+    )
+  t.is(
+    hopsWith((bytes) => bytes.writeUInt8(0, 15)),
+    undefined,
+    'the earlier form',
+  )
+  t.is(reasonOf(altered((bytes) => bytes.writeUInt8(2, 15), record)), 'hops of the form 2 are not known')
+  for (const address of ['fe80::1%eth0', 'unix', ''])
+    t.throws(() => encodeEnvelope(1, { skip: 0, take: 1 }, [{ ...hop, address }], 1), { instanceOf: RangeError }, address)
+})
+
+test('the largest envelope of a batch that begins here fits the room before its payload', (t) => {
+  const address = 'abcd:abcd:abcd:abcd:abcd:abcd:192.168.100.100'
+  const hops = [{ id: 'aa'.repeat(16), name: 'n'.repeat(255), arrivedUs: 1, address }]
+  const batch = { origin: 'o'.repeat(253), stream: STREAM, first: 1, count: 1, plainBytes: 5, codec: 0, receivedUs: 1, hops }
+  const bytes = Buffer.alloc(BATCH_HEADROOM_BYTES + 5)
+  const start = frameBatch(bytes, BATCH_HEADROOM_BYTES, bytes.length, batch, 1)
+  t.true(start >= 0)
+  t.is(readRecord(bytes, start, bytes.length).kind, 'record')
+  const full = recordOf(['x'], { hops: Array(16).fill(hops[0]) })
+  t.is(readRecord(full, 0, full.length).kind, 'record')
 })

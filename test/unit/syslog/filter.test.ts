@@ -41,6 +41,11 @@ for (const [options, isPassed] of [
   [{ host: '-web01.site1.example.com' }, false],
   [{ host: '+@' }, false],
   [{ peer: 'relay1' }, true],
+  [{ source_address: '192.0.2.1' }, true],
+  [{ source_address: '192.0.2.0/24' }, true],
+  [{ source_address: ['10.0.0.0/8', '::ffff:192.0.2.0/120'] }, true],
+  [{ source_address: ['10.0.0.0/8', '2001:db8::/32'] }, false],
+  [{ not: { source_address: '192.0.2.0/31' } }, false],
   [{ facility: 'authpriv' }, true],
   [{ facility: ['mail', '10'] }, true],
   [{ facility: 'mail' }, false],
@@ -93,6 +98,22 @@ test("FreeBSD's msg begins behind the space, and its operations may ignore case"
   t.true(passes({ property: 'source, icase_ereregex, "^WEB"' }, SSHD, CONTEXT, 'freebsd'))
   t.true(passes({ property: 'hostname, ereregex, "site1\\\\.example\\\\.com$"' }, SSHD, CONTEXT, 'freebsd'))
   t.false(passes({ property: 'hostname, ereregex, "web01\\\\.com$"' }, SSHD, CONTEXT, 'freebsd'))
+})
+
+test('a source address that is not known is in no network, and the answer follows the context', (t) => {
+  const result = compileFilter({ source_address: ['0.0.0.0/0', '2001:db8::/32'] })
+  if (result.kind !== 'filter') return t.fail()
+  for (const [sourceIp, isIn] of [
+    ['192.0.2.1', true],
+    ['', false],
+    ['2001:db8::1', true],
+    ['2001:db9::1', false],
+  ] as const)
+    t.is(result.filter.condition?.holds(new MessageFields(), messageContext({ sourceIp })), isIn)
+  t.like(compileFilter({ any: [{ source_address: '192.0.2.0/33' }] }), {
+    kind: 'malformed',
+    faults: [{ path: ['any', 0, 'source_address'] }],
+  })
 })
 
 test('@ is the host itself, and the answer follows the context', (t) => {

@@ -2,9 +2,10 @@
 
 import * as net from 'node:net'
 import test from 'ava'
+import { parseNetwork, plainAddress } from '../../../core/base/networks.ts'
 import { ActivatedSockets } from '../../../core/platform/activated-sockets.ts'
 import { Acceptor, type Turned } from '../../../core/transport/acceptor.ts'
-import { AddressRules, parseNetwork, plainAddress, sourceOf } from '../../../core/transport/address-rules.ts'
+import { AddressRules, sourceOf } from '../../../core/transport/address-rules.ts'
 import { placesOf } from '../../../core/transport/bind.ts'
 import { handshakeFault } from '../../../core/transport/handshake-errors.ts'
 
