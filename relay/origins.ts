@@ -12,6 +12,8 @@ import type { NameBudget } from './name-budget.ts'
 /** A batch has room for 253 bytes of origin. */
 const ORIGIN_LIMIT = 253
 const CACHE_LIMIT = 2048
+/** A power of two. */
+const SEEN_PLACES = 512
 
 export interface Rights {
   /** Proven by the certificate, or the listener's own name. */
@@ -36,14 +38,13 @@ export class Origins {
   #own: Filed
   /** What has been decided for good, by the name as it was written. */
   readonly #decided = new Map<string, Origin>()
-  #lastClaimed = ''
-  #last: Origin
+  /** The same by its bytes, for names that come again and again: no string is made for each message. */
+  #seen: Array<{ readonly name: Uint8Array; readonly origin: Origin } | undefined> = []
 
   constructor(rights: Rights, budget: NameBudget) {
     this.#rights = rights
     this.#budget = budget
     this.#own = { kind: 'own', origin: rights.name }
-    this.#last = this.#own
   }
 
   get rights(): Rights {
@@ -55,21 +56,29 @@ export class Origins {
     this.#rights = rights
     this.#own = { kind: 'own', origin: rights.name }
     this.#decided.clear()
-    this.#lastClaimed = ''
-    this.#last = this.#own
+    this.#seen = []
   }
 
   /** @param claimed HOSTNAME of the message, `-` for none */
   of(claimed: string): Origin {
-    if (claimed === this.#lastClaimed) return this.#last
     const decided = this.#decided.get(claimed) ?? this.#decide(claimed)
     // A name that came too fast may be taken in the next minute.
     if (decided.kind === 'limited') return decided
     if (this.#decided.size >= CACHE_LIMIT) this.#decided.clear()
     this.#decided.set(claimed, decided)
-    this.#lastClaimed = claimed
-    this.#last = decided
     return decided
+  }
+
+  /** The same for a HOSTNAME that stands at `bytes[start..end]`. */
+  ofBytes(bytes: Uint8Array, start: number, end: number): Origin {
+    let hash = end - start
+    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0
+    const place = hash & (SEEN_PLACES - 1)
+    const seen = this.#seen[place]
+    if (seen !== undefined && isSame(seen.name, bytes, start, end)) return seen.origin
+    const origin = this.of(Buffer.from(bytes.subarray(start, end)).toString('latin1'))
+    if (origin.kind !== 'limited' && end - start <= ORIGIN_LIMIT) this.#seen[place] = { name: bytes.slice(start, end), origin }
+    return origin
   }
 
   #decide(claimed: string): Origin {
@@ -86,4 +95,10 @@ export class Origins {
     const apart = `${UNVERIFIED}${name}`
     return { kind: 'renamed', origin: onMismatch === 'quarantine' && apart.length <= ORIGIN_LIMIT ? apart : name }
   }
+}
+
+function isSame(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let at = 0; at < name.length; at++) if (name[at] !== bytes[start + at]) return false
+  return true
 }

@@ -64,6 +64,8 @@ export class Peer implements ToldReceiver {
   readonly #world: PeerWorld
   readonly #events: PeerEvents
   #failure: unknown
+  #hasForeign = false
+  #stored: Promise<void> = Promise.resolve()
 
   constructor(socket: Socket, terms: PeerTerms, world: PeerWorld, events: PeerEvents) {
     this.address = terms.address
@@ -96,8 +98,13 @@ export class Peer implements ToldReceiver {
   }
 
   onSyslog(bytes: Buffer, start: number, end: number): string | undefined {
-    const refused = this.#terms.foreign.take(bytes, start, end, this.#terms.origins, this.#terms.hopAddress)
-    if (refused !== undefined && !this.session.isAcknowledged) this.#world.loss.count('name-refused', 1, this.name)
+    const { foreign, origins, hopAddress } = this.#terms
+    const { isAcknowledged } = this.session
+    const refused = foreign.take(bytes, start, end, origins, hopAddress, isAcknowledged)
+    if (refused === undefined) {
+      this.messages++
+      this.#hasForeign = true
+    } else if (!isAcknowledged) this.#world.loss.count('name-refused', 1, this.name)
     return refused
   }
 
@@ -107,13 +114,13 @@ export class Peer implements ToldReceiver {
 
   /** Rejects when something of it could not be stored: then nothing of it is acknowledged, and a sender that waits for that sends it again. */
   async onDelivered(): Promise<void> {
-    const flushed = this.#terms.foreign.flush()
-    this.messages += flushed.messages
-    if (flushed.error !== undefined) {
-      this.#failure ??= flushed.error
-      this.#world.onStoreFailure(errnoOf(flushed.error) ?? flushed.error.message)
-      if (!this.session.isAcknowledged) this.#world.loss.count('spool-failed', flushed.failedMessages, this.name)
-    }
+    if (this.#hasForeign) this.#stored = this.#terms.foreign.stored()
+    this.#hasForeign = false
+    // Also when nothing more of the kind has come: who waits for acknowledgements gets them in order.
+    await this.#stored.catch((error: unknown) => {
+      this.#failure ??= error
+      this.#world.onStoreFailure(errnoOf(error) ?? (error as Error).message)
+    })
     if (this.#failure !== undefined) throw this.#failure
     await this.#world.spool.commit()
   }

@@ -81,22 +81,27 @@ export class UdpListener {
     }
     const { origins, limitBytes } = this.#options
     if (bytes.length > limitBytes) metrics.add('messagesCut', 1)
-    if (this.#foreign.take(bytes, 0, bytes.length, origins, address) !== undefined) loss.count('name-refused', 1, origins.rights.name)
+    if (this.#foreign.take(bytes, 0, bytes.length, origins, address, false) !== undefined)
+      loss.count('name-refused', 1, origins.rights.name)
     if (this.#isScheduled) return
     // What the system hands over in one turn goes together.
     this.#isScheduled = true
     setImmediate(() => {
       this.#isScheduled = false
-      this.#flush()
+      this.#store()
     })
   }
 
+  #store(): void {
+    this.#foreign.stored().then(
+      // Nobody waits for it, but the destinations follow what is durable.
+      () => this.#world.spool.commit(),
+      (error: NodeJS.ErrnoException) => this.#world.onStoreFailure(error.code ?? error.message),
+    )
+  }
+
   #flush(): void {
-    const flushed = this.#foreign.flush()
-    // Nobody waits for it, but the destinations follow what is durable.
-    void this.#world.spool.commit()
-    if (flushed.error === undefined) return
-    this.#world.onStoreFailure((flushed.error as NodeJS.ErrnoException).code ?? flushed.error.message)
-    this.#world.loss.count('spool-failed', flushed.failedMessages)
+    this.#store()
+    this.#foreign.flush()
   }
 }

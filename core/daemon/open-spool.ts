@@ -7,7 +7,8 @@ import type { Metrics } from '../base/metrics.ts'
 import { bootId } from '../platform/boot-id.ts'
 import { takeLock } from '../platform/lock.ts'
 import type { Finding } from '../spool/recovery.ts'
-import { Spool, type SpoolOptions } from '../spool/spool.ts'
+import { Spool } from '../spool/spool.ts'
+import type { SpoolOptions } from '../spool/spool-options.ts'
 import { SpoolHealth } from './spool-health.ts'
 
 const CHECKPOINT_MS = 1000

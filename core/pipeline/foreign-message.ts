@@ -6,7 +6,8 @@ import { localMinutes } from '../syslog/timestamp.ts'
 /** ForeignCompleter for messages that come in a buffer of their own from the network. */
 export class ForeignMessageCompleter {
   readonly #limitBytes: number
-  readonly #memory: Buffer
+  readonly memory: Buffer
+  readonly start: number
   readonly #completer: ForeignCompleter
   readonly #metrics: Metrics
   readonly #clock: Clock
@@ -17,8 +18,9 @@ export class ForeignMessageCompleter {
    */
   constructor(limitBytes: number, isTrailerFraming: boolean, metrics: Metrics, clock: Clock) {
     this.#limitBytes = limitBytes
-    this.#memory = Buffer.from(new ArrayBuffer(FOREIGN_SCRATCH_BYTES + 2 * limitBytes + FOREIGN_GROWTH_LIMIT_BYTES))
-    this.#completer = new ForeignCompleter(this.#memory, 0, { minutesAt: localMinutes, isTrailerFraming })
+    this.memory = Buffer.from(new ArrayBuffer(FOREIGN_SCRATCH_BYTES + 2 * limitBytes + FOREIGN_GROWTH_LIMIT_BYTES))
+    this.#completer = new ForeignCompleter(this.memory, 0, { minutesAt: localMinutes, isTrailerFraming })
+    this.start = FOREIGN_SCRATCH_BYTES + limitBytes
     this.#metrics = metrics
     this.#clock = clock
   }
@@ -29,21 +31,28 @@ export class ForeignMessageCompleter {
    * @returns the message, valid until the next call
    */
   complete(bytes: Buffer, start: number, end: number, spareHost: string): Uint8Array {
+    return this.memory.subarray(this.start, this.completeAt(bytes, start, end, spareHost, this.#clock.wallUs()))
+  }
+
+  /** The same, without an object for each message. @returns where the message, which begins at `start` of `memory`, ends */
+  completeAt(bytes: Buffer, start: number, end: number, spareHost: string, receivedUs: number): number {
     const completer = this.#completer
     const from = FOREIGN_SCRATCH_BYTES
     const length = Math.min(end - start, this.#limitBytes)
-    bytes.copy(this.#memory, from, start, start + length)
-    const receivedUs = this.#clock.wallUs()
-    const out = from + this.#limitBytes
+    bytes.copy(this.memory, from, start, start + length)
     completer.setSpareHost(spareHost)
-    const done = completer.complete(from, from + length, out, Math.floor(receivedUs / 1_000_000), receivedUs % 1_000_000)
-    this.#metrics.add('messagesUnparsed', completer.takeUnparsed())
-    return this.#memory.subarray(out, done)
+    const done = completer.complete(from, from + length, this.start, Math.floor(receivedUs / 1_000_000), receivedUs % 1_000_000)
+    const unparsed = completer.takeUnparsed()
+    if (unparsed > 0) this.#metrics.add('messagesUnparsed', unparsed)
+    return done
   }
 
-  /** HOSTNAME of the message completed last, as it was sent; empty where it named none. */
-  get claimedHost(): string {
-    const { hasHost, hostStart, hostEnd } = this.#completer
-    return hasHost ? this.#memory.toString('latin1', hostStart, hostEnd) : ''
+  /** Where HOSTNAME of the message completed last, as it was sent, stands in `memory`; nothing where it named none. */
+  get hostStart(): number {
+    return this.#completer.hasHost ? this.#completer.hostStart : 0
+  }
+
+  get hostEnd(): number {
+    return this.#completer.hasHost ? this.#completer.hostEnd : 0
   }
 }

@@ -4,44 +4,25 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { writeDocument, writeDocumentLater } from '../base/checked-document.ts'
-import type { Clock } from '../base/clock.ts'
 import { errnoOf } from '../base/errors.ts'
 import { type Files, writeAll } from '../base/files.ts'
 import { Listeners } from '../base/listeners.ts'
 import { Attachment, auditShown, readCursor } from './attachment.ts'
-import { encodeEnvelope, frameBatch, type NewBatch, type RecordHead } from './batch.ts'
+import { encodeEnvelope, type NewBatch, type RecordHead } from './batch.ts'
 import { RECORD_LIMIT_BYTES, SEGMENT_BYTES, SEGMENT_HEADER_BYTES } from './constants.ts'
 import { type Followed, Follower } from './follower.ts'
 import { FreeSpace } from './free-space.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Hop } from './hops.ts'
 import { comparePositions, type Position } from './position.ts'
+import { groupsOf, type PayloadBatch, RecordGroup } from './record-group.ts'
 import { type Finding, quarantine, recover, STREAMS_FILE } from './recovery.ts'
 import { Rescue, type Segment } from './rescue.ts'
 import { createSegment, segmentPath } from './segment.ts'
+import type { SpoolOptions, SpoolWorld } from './spool-options.ts'
 import { nextState, readState, type SpoolState, writeState } from './spool-state.ts'
 import type { Streams } from './streams.ts'
 import { syncParent } from './sync-parent.ts'
-
-export interface SpoolOptions {
-  readonly directory: string
-  readonly limitBytes: number
-  /** SEGMENT_BYTES when left out; a test rolls sooner. */
-  readonly segmentBytes?: number
-  /** Pause after a failed sync; a test does not wait. */
-  readonly syncRetryMs?: number
-}
-
-export interface SpoolWorld {
-  readonly files: Files
-  readonly clock: Clock
-  readonly bootId: string | undefined
-  onBadRecord(finding: Finding): void
-  /** A sync failed; the unsynced part moves to a new segment and is synced there, again and again until it holds. */
-  onSyncFailure(error: unknown): void
-  /** A destination has come to the end and was shown more or fewer messages than the spool has had: a bug or a broken disk. */
-  onMiscount(destination: string, shown: number, stored: number): void
-}
 
 /** Each part stores the whole batch again: a batch that fills more gaps is refused, and what is left comes again. */
 const PARTS_LIMIT = 16
@@ -64,6 +45,7 @@ export class Spool implements Followed {
   readonly #segments = new Map<number, Segment>()
   readonly #streams: Streams
   readonly #commit: GroupCommit
+  readonly #group = new RecordGroup()
   readonly #freeSpace: FreeSpace
   readonly #attachments: Attachment[] = []
   readonly #appended = new Listeners()
@@ -187,12 +169,35 @@ export class Spool implements Followed {
    * @throws the errno of the failing write; nothing is stored then
    */
   appendBatch(bytes: Buffer, payloadStart: number, payloadEnd: number, batch: Omit<NewBatch, 'stream' | 'first'>): void {
-    const first = this.#streams.next(batch.origin, this.stream)
-    const start = frameBatch(bytes, payloadStart, payloadEnd, { ...batch, stream: this.stream, first }, this.#world.clock.wallUs())
-    this.#write([bytes.subarray(start, payloadEnd)])
-    this.#streams.add(batch.origin, this.stream, first, first + batch.count - 1)
-    this.#messages += batch.count
+    this.#appendGroup([{ ...batch, bytes, start: payloadStart, end: payloadEnd }])
     this.#appended.tell()
+  }
+
+  /**
+   * The same for batches of many origins, in as few writes as can be.
+   * @param onFailed called with the errno for each that is not stored; the others are
+   */
+  appendBatches<T extends PayloadBatch>(batches: readonly T[], onFailed: (batch: T, error: unknown) => void): void {
+    for (const group of groupsOf(batches))
+      try {
+        this.#appendGroup(group)
+      } catch (error) {
+        if (errnoOf(error) === undefined) throw error
+        if (group.length === 1) onFailed(group[0]!, error)
+        // What has no room together may have some one by one.
+        else for (const batch of group) this.appendBatches([batch], onFailed)
+      }
+    this.#appended.tell()
+  }
+
+  #appendGroup(group: readonly PayloadBatch[]): void {
+    const nextOf = (origin: string): number => this.#streams.next(origin, this.stream)
+    this.#write([this.#group.framed(group, this.stream, nextOf, this.#world.clock.wallUs())])
+    for (const { origin, count } of group) {
+      const first = nextOf(origin)
+      this.#streams.add(origin, this.stream, first, first + count - 1)
+      this.#messages += count
+    }
   }
 
   /**

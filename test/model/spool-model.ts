@@ -8,7 +8,8 @@ import { CODEC_PLAIN, encodeEnvelope, frameBatch, type RecordHead, readRecord } 
 import { BATCH_HEADROOM_BYTES } from '../../core/spool/constants.ts'
 import { Follower } from '../../core/spool/follower.ts'
 import type { Position } from '../../core/spool/position.ts'
-import { Spool, type SpoolWorld } from '../../core/spool/spool.ts'
+import { Spool } from '../../core/spool/spool.ts'
+import type { SpoolWorld } from '../../core/spool/spool-options.ts'
 import { type Call, PowerCutDisk, ProcessGone } from '../support/power-cut-files.ts'
 import type { Random } from '../support/random.ts'
 

@@ -11,7 +11,8 @@ import { BATCH_HEADROOM_BYTES, SEGMENT_HEADER_BYTES } from '../../../core/spool/
 import { walkSegment, walkWindow } from '../../../core/spool/inspect-records.ts'
 import { repairSpool } from '../../../core/spool/inspect-repair.ts'
 import { type Damage, type Verified, verifySpool } from '../../../core/spool/inspect-verify.ts'
-import { Spool, type SpoolWorld } from '../../../core/spool/spool.ts'
+import { Spool } from '../../../core/spool/spool.ts'
+import type { SpoolWorld } from '../../../core/spool/spool-options.ts'
 
 export const HOST = 'web01.example.com'
 /** 2026-01-01T00:00:00Z, and one second later for each record. */
