@@ -5,25 +5,36 @@ import { GENERATION } from './file-rotation.ts'
 /** What pathValue makes of any text. */
 const ANY_VALUE = '[A-Za-z0-9_@+=,:~%-][A-Za-z0-9_.@+=,:~%-]*'
 const TWO = '\\d\\d'
-/** What each macro of the date can stand for in a path. */
-const DATE_VALUES: Readonly<Record<string, string>> = {
-  YEAR: '\\d{4}',
-  MONTH: TWO,
-  DAY: TWO,
-  HOUR: TWO,
-  MIN: TWO,
-  SEC: TWO,
-  WEEKDAY: '(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)',
-  UNIXTIME: '\\d{1,12}',
+type DateKind = 'year' | 'month' | 'day' | 'hour' | 'weekday' | 'unixtime'
+/** What each macro of the date tells; within an hour all is one. */
+const DATE_KINDS: Readonly<Record<string, DateKind>> = {
+  YEAR: 'year',
+  MONTH: 'month',
+  DAY: 'day',
+  HOUR: 'hour',
+  MIN: 'hour',
+  SEC: 'hour',
+  WEEKDAY: 'weekday',
+  UNIXTIME: 'unixtime',
+}
+/** What it can stand for in a path. */
+const DATE_VALUES: Readonly<Record<DateKind, string>> = {
+  year: '\\d{4}',
+  month: TWO,
+  day: TWO,
+  hour: TWO,
+  weekday: '(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)',
+  unixtime: '\\d{1,12}',
 }
 
-function dateValue(name: string): string | undefined {
+/** What a macro tells of the date; undefined for all others. */
+export function dateValueOf(name: string): DateKind | undefined {
   const bare = name.startsWith('R_') ? name.slice(2) : name
-  return Object.hasOwn(DATE_VALUES, bare) ? DATE_VALUES[bare] : undefined
+  return Object.hasOwn(DATE_KINDS, bare) ? DATE_KINDS[bare] : undefined
 }
 
 export function hasDate({ pieces }: Template): boolean {
-  return pieces.some((piece) => 'name' in piece && dateValue(piece.name) !== undefined)
+  return pieces.some((piece) => 'name' in piece && dateValueOf(piece.name) !== undefined)
 }
 
 /** Tells which files a path with macros can have made. */
@@ -50,7 +61,7 @@ export function datedPattern(template: Template): DatedPattern {
   return {
     base,
     depth: parts.length,
-    dateDepth: parts.findIndex((part) => part.some((piece) => 'name' in piece && dateValue(piece.name) !== undefined)),
+    dateDepth: parts.findIndex((part) => part.some((piece) => 'name' in piece && dateValueOf(piece.name) !== undefined)),
     match: (component, depth) => {
       const match = expressions[depth]!.exec(component)
       return match === null ? undefined : JSON.stringify(match.slice(1))
@@ -60,5 +71,6 @@ export function datedPattern(template: Template): DatedPattern {
 
 function expressionOf(piece: Piece): string {
   if ('literal' in piece) return piece.literal.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  return dateValue(piece.name) ?? `(${ANY_VALUE})`
+  const kind = dateValueOf(piece.name)
+  return kind === undefined ? `(${ANY_VALUE})` : DATE_VALUES[kind]
 }

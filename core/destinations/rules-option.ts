@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { optionNotes } from '../base/option-notes.ts'
 import { filesOption } from './files-options.ts'
+import { type ListedFiles, overlapsOf } from './overlapping-files.ts'
 import { type RuleOptions, ruleOption } from './rule-options.ts'
 import { type RuleTarget, targetOf, toListOf } from './rule-targets.ts'
 import type { RuleTo } from './rule-to.ts'
@@ -27,6 +28,11 @@ function ledToBy(rules: readonly RuleOptions[]): LedTo[] {
       target: targetOf(to, rule.format),
     })),
   )
+}
+
+/** The files among the places that rules lead to. */
+export function filesOfRules(rules: readonly RuleOptions[]): Array<ListedFiles & { readonly at: number }> {
+  return ledToBy(rules).flatMap(({ at, rule, target: { options } }) => ('files' in options ? [{ at, place: rule, options }] : []))
 }
 
 /** Keys that two have differently. */
@@ -72,6 +78,7 @@ export const rulesOption = z
       const message = `${who} to ${led.target.label}, with different ${different.join(', ')}; give both the same`
       context.addIssue({ code: 'custom', path: [led.at, 'to'], message })
     }
+    for (const { one, message } of overlapsOf(filesOfRules(rules))) context.addIssue({ code: 'custom', path: [one.at, 'to'], message })
   })
   .register(optionNotes, { allowed: 'a list of rules such as { select: "*.err;mail.none", to: /var/log/messages }' })
   .describe(
