@@ -1,6 +1,6 @@
 import type { Piece, Template } from '../syslog/macros.ts'
 import { macroPath } from '../syslog/path-value.ts'
-import { GENERATION } from './file-rotation.ts'
+import { GENERATION, type RotationPeriod } from './file-rotation.ts'
 
 /** What pathValue makes of any text. */
 const ANY_VALUE = '[A-Za-z0-9_@+=,:~%-][A-Za-z0-9_.@+=,:~%-]*'
@@ -46,6 +46,10 @@ export interface DatedPattern {
   readonly dateDepth: number
   /** @returns the values of the macros that are no date, which files of one series share; undefined when the path cannot have made this component */
   match(component: string, depth: number): string | undefined
+  /** How long the path stays the same, at most. */
+  readonly every: RotationPeriod
+  /** The name that a closed file had before; undefined for one that has the name the path makes. */
+  nameBefore(file: string): string | undefined
 }
 
 export function datedPattern(template: Template): DatedPattern {
@@ -58,7 +62,14 @@ export function datedPattern(template: Template): DatedPattern {
   const expressions = texts.map(
     (text, at) => new RegExp(`^${text}${at === last ? `(?:\\.${GENERATION.source.slice(1, -1).replaceAll(/\((?!\?)/g, '(?:')})?` : ''}$`),
   )
+  const plain = new RegExp(`^${texts[last]}$`)
+  const kinds = new Set(parts.flat().map((piece) => ('name' in piece ? dateValueOf(piece.name) : undefined)))
   return {
+    every: kinds.has('hour') || kinds.has('unixtime') ? 'hour' : kinds.has('day') || kinds.has('weekday') ? 'day' : 'month',
+    nameBefore: (file) => {
+      const name = file.replace(CLOSED, '')
+      return name !== file && plain.test(name) ? name : undefined
+    },
     base,
     depth: parts.length,
     dateDepth: parts.findIndex((part) => part.some((piece) => 'name' in piece && dateValueOf(piece.name) !== undefined)),
@@ -68,6 +79,9 @@ export function datedPattern(template: Template): DatedPattern {
     },
   }
 }
+
+/** Behind the name of a file that was closed. */
+const CLOSED = new RegExp(`\\.${GENERATION.source.slice(1)}`)
 
 function expressionOf(piece: Piece): string {
   if ('literal' in piece) return piece.literal.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')

@@ -80,8 +80,12 @@ export class FileMemory {
     this.#settled.set(host, reached ?? { host, device, inode, size })
   }
 
-  /** What a checkpoint has to remember. */
-  taken(open: readonly OpenFile[]): RememberedFile[] {
+  /**
+   * What a checkpoint has to remember.
+   * @param isCaughtUp all that the process before this one can have written has come again: what it left and nobody opened needs no comparing any more
+   */
+  taken(open: readonly OpenFile[], isCaughtUp: boolean): RememberedFile[] {
+    if (isCaughtUp) this.#restored.clear()
     const hosts = new Set(open.map((file) => file.host))
     // A file that was closed is synced, and opened anew it has to be remembered anew.
     for (const host of [...this.#settled.keys()]) if (!hosts.has(host) && !this.#replays.has(host)) this.#settled.delete(host)

@@ -10,6 +10,7 @@ import { expireOption } from './expire-options.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
 import { limitOption } from './limit-options.ts'
 import { lineOptions } from './line-options.ts'
+import { COMPRESSIONS } from './pack-file.ts'
 import { selectOptions } from './select-option.ts'
 
 const TEMPLATE_MAX_BYTES = 1024
@@ -58,7 +59,7 @@ const rotateOption = z
     keep_for: optionalOption(durationOption({ sense: 'How long closed files stay', min: 60_000, max: YEARS_MS })),
     keep_size: size('Bytes that the closed files of one file may take in all'),
     compress: z
-      .enum(['none', 'gzip', 'zstd'])
+      .enum(COMPRESSIONS)
       .default('zstd')
       .describe('Compression of closed files, in the background: none, gzip or zstd; default zstd'),
   })
@@ -110,6 +111,12 @@ export const fileKeys = {
   limit: limitOption,
   rotate: rotateOption,
   expire: expireOption,
+  compress: z
+    .enum(COMPRESSIONS)
+    .default('none')
+    .describe(
+      'Compression of files of an earlier date, in the background, for a path with macros of the date: none, gzip or zstd; default none',
+    ),
   latest: latestOption,
 } as const
 
@@ -119,12 +126,16 @@ export type FileOptions = z.infer<typeof fileOptions>
 /** What does not go with the path. */
 export function faultsOfFile(
   path: string,
-  { expire, latest }: Pick<FileOptions, 'expire' | 'latest'>,
+  { expire, latest, compress, rotate }: Pick<FileOptions, 'expire' | 'latest' | 'compress' | 'rotate'>,
 ): Array<{ key: string; message: string }> {
   const faults: Array<{ key: string; message: string }> = []
   const dated = isDated(path)
   if (expire !== undefined && !dated)
     faults.push({ key: 'expire', message: 'the path has no date in it, so there is one file of each kind; see rotate' })
+  if (compress !== 'none' && !dated)
+    faults.push({ key: 'compress', message: 'the path has no date in it; compress of rotate is for closed files' })
+  else if (compress !== 'none' && rotate !== undefined && rotate.compress !== compress)
+    faults.push({ key: 'compress', message: `rotate has compress: ${rotate.compress}; give both the same` })
   if (latest !== undefined && !dated) faults.push({ key: 'latest', message: 'the path has no date in it, so the file is always the same' })
   if (latest !== undefined && dated && canMake(path, latest))
     faults.push({ key: 'latest', message: 'the path itself can make a file or folder of that name' })

@@ -8,15 +8,14 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Attachment, CursorDocument } from '../spool/attachment.ts'
 import { CODEC_ZSTD, type RecordHead } from '../spool/batch.ts'
-import type { Position } from '../spool/position.ts'
+import { comparePositions, type Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
 import type { ChosenOptions, FilesExtra } from './chosen-files.ts'
-import { DatedFiles } from './dated-files.ts'
-import type { DatedPattern } from './dated-pattern.ts'
-import type { ExpireOption } from './expire-options.ts'
+import type { DatedClosing } from './dated-closing.ts'
+import { DatedFiles, type DatedOptions } from './dated-files.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
-import { FileGenerations } from './file-generations.ts'
+import { FileGenerations, type GenerationOptions } from './file-generations.ts'
 import { FileMemory } from './file-memory.ts'
 import type { Work } from './file-plan.ts'
 import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
@@ -34,6 +33,8 @@ const OUT_BYTES = 1 << 20
 const OUT_START = CHUNK_BYTES + PLAIN_BYTES
 const RETRY_MS = 1000
 const NOTHING_NEW_MS = 5
+/** A file of a path with a date is closed when nothing came for it in this time. */
+const IDLE_MS = 600_000
 /** Chunks that are written in one turn of the event loop before listeners have theirs. */
 const CHUNKS_PER_TURN = 4
 
@@ -44,8 +45,10 @@ export interface FilesOptions {
   /** Nothing is rotated when left out. */
   readonly rotation?: RotationOptions | undefined
   readonly onOpened?: (components: readonly string[]) => void
-  /** Old files stay when left out. */
-  readonly expire?: { readonly pattern: DatedPattern; readonly options: ExpireOption } | undefined
+  /** What is done with closed files; nothing when left out. */
+  readonly generations?: GenerationOptions | undefined
+  /** Of a path with a date, whose old files are removed or closed; `closed` is the generations' own. */
+  readonly dated?: (Pick<DatedOptions, 'pattern' | 'expire'> & { readonly closing?: Omit<DatedClosing, 'closed'> | undefined }) | undefined
   /** `batch`: each chunk is on the disk before the next one is begun; else what a checkpoint counts on is. */
   readonly fsync?: 'batch' | 'checkpoint' | undefined
   /** Where not every message goes to the file of its host, as a line of the usual form. */
@@ -73,6 +76,8 @@ export class FilesDestination {
   readonly #written = new Map<string, number>()
   /** Bytes of that output that have been made in this pass. */
   readonly #made = new Map<string, number>()
+  /** Where the spool ended when this began. */
+  readonly #startEnd: Position
   #isWaiting = false
   #isStopped = false
   #isScheduled = false
@@ -87,11 +92,19 @@ export class FilesDestination {
     this.#log = log
     this.#metrics = metrics
     this.#clock = clock
+    this.#startEnd = spool.end()
     this.#path = options.chosen?.planner ?? pathTemplate(options.template)
     this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock, options.onOpened)
-    if (options.rotation !== undefined) this.#generations = new FileGenerations(options.rotation, this.#path.base, log)
-    const { expire } = options
-    if (expire !== undefined) this.#dated = new DatedFiles(expire.pattern, expire.options, (inode) => this.#needs(inode), log)
+    const isNeeded = (inode: number): boolean => this.#needs(inode)
+    const { dated, generations: closed = options.rotation } = options
+    if (closed !== undefined) this.#generations = new FileGenerations(closed, this.#path.base, isNeeded, log)
+    if (dated !== undefined) {
+      const closing = dated.closing && {
+        ...dated.closing,
+        closed: (components: readonly string[]) => this.#generations?.look(components.join('/'), components),
+      }
+      this.#dated = new DatedFiles({ ...dated, closing }, isNeeded, log)
+    }
     this.#formatter = new TextLineFormatter(new Uint8Array(this.#input.buffer as ArrayBuffer))
     const extra = attachment.restored?.extra as FilesExtra | undefined
     this.#memory = new FileMemory(extra?.files ?? [], log)
@@ -100,8 +113,11 @@ export class FilesDestination {
       (document) => {
         const { files } = document.extra as FilesExtra
         this.#memory.remember(files)
-        this.#generations?.settle(new Set(files.map((file) => file.inode)))
-        this.#dated?.settle(clock.monotonicMs(), clock.wallUs() / 1000)
+        this.#generations?.settle()
+        if (this.#dated === undefined) return
+        // Else the files of days long past would be open, and so be needed, for as long as there is room.
+        this.#cache.closeIdle(IDLE_MS, (host) => this.#written.has(host) || this.#memory.replay(host) !== undefined)
+        this.#dated.settle(clock.monotonicMs(), clock.wallUs() / 1000)
       },
     )
     this.#unsubscribe = spool.onSynced(() => this.#schedule())
@@ -311,10 +327,15 @@ export class FilesDestination {
   async #checkpoint(): Promise<CursorDocument> {
     const position: Position = this.#attachment.acknowledged
     const open = [...this.#cache.open]
-    const files = this.#memory.taken(open)
+    const files = this.#memory.taken(open, this.#isCaughtUp(position))
     const shaper = this.#options.chosen?.shaper?.saved()
     for (const file of open.filter((candidate) => candidate.isDirty)) await this.#sync(file)
     return { position, extra: { files, shaper } satisfies FilesExtra }
+  }
+
+  /** The process before this one can have written nothing that has not come again. At the end of a segment it is as well there as at the begin of the next one. */
+  #isCaughtUp(position: Position): boolean {
+    return comparePositions(position, this.#startEnd) >= 0 || this.#spool.lagBytes(this.#attachment) === 0
   }
 
   #sync(file: OpenFile): Promise<void> {

@@ -8,7 +8,7 @@ import { canMakeTheSame, type PathShape, pathShape } from './path-overlap.ts'
 export interface ListedFiles {
   /** Where it stands: `destinations[0]`. */
   readonly place: string
-  readonly options: Pick<FilesOption, 'files' | 'expire'>
+  readonly options: Pick<FilesOption, 'files' | 'expire' | 'compress'>
 }
 
 /** @returns for each that must not be where it is: the first one before it that it overlaps with, and why that cannot be */
@@ -22,10 +22,12 @@ export function overlapsOf<T extends ListedFiles>(
     if (seen.has(path)) continue
     const shape = pathShape(path)
     for (const { files: before, shape: other } of seen.values()) {
-      const expiring = [before, one].find(({ options }) => options.expire !== undefined)
+      const expiring = [before, one].find(({ options }) => options.expire !== undefined || options.compress !== 'none')
       if (expiring === undefined || !canMakeTheSame(shape, other)) continue
       const victim = expiring === one ? before : one
-      const message = `${one.place} (${path}) and ${before.place} (${before.options.files}) can make the same files, so expire of ${expiring.place} would remove those of ${victim.place}; give each a folder of its own`
+      const what =
+        expiring.options.expire === undefined ? `compress of ${expiring.place} would take` : `expire of ${expiring.place} would remove`
+      const message = `${one.place} (${path}) and ${before.place} (${before.options.files}) can make the same files, so ${what} those of ${victim.place}; give each a folder of its own`
       found.push({ one, before, message })
       break
     }
