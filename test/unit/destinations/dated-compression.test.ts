@@ -139,8 +139,11 @@ test('a day that is over is compressed; late lines stand once, in a file of thei
   // While lines come it stays, whatever the day.
   const before = fs.readFileSync(path.join(dated.folder('01'), packed!))
   await dated.store('01', ['late 1'])
+  // It is neither the last one that was begun nor the last one that is written to.
+  await dated.store('05', ['elsewhere'])
   dated.clock.aheadMs += 3_700_000
   await dated.store('01', ['late 2'])
+  await dated.store('05', ['elsewhere'])
   await dated.world.opened.spool.checkpoint()
   await dated.store('01', ['late 3'])
   await dated.world.opened.spool.checkpoint()

@@ -66,6 +66,13 @@ rules: [ { name: years, to: { file: "/log/$PROGRAM/$YEAR/messages", ${EXPIRE} } 
     /^5:29: rules\[0\]\.to: .*expire of rules\[0\] \(years\) would remove those of destinations\[0\]/,
   ],
   [
+    'compressed',
+    `${RELAY}destinations: [ { discard: true } ]
+rules: [ { to: { file: "/log/$HOST/$YEAR" } }, { to: { file: "/log/mail/$YEAR", compress: gzip } } ]
+`,
+    /compress of rules\[1\] would take those of rules\[0\]/,
+  ],
+  [
     'two rules',
     `${RELAY}destinations: [ { discard: true } ]
 rules: [ { to: { file: "/log/$HOST/$YEAR", ${EXPIRE} } }, { to: "/log/mail/$YEAR" } ]
