@@ -114,7 +114,7 @@ function ofRelay(options: RelayOptions): Explained & { readonly hostname: string
 function ruled(options: AgentOptions['rules']): { rules: readonly Rule[]; goals: readonly Goal[] } {
   const { rules, targets } = planRules(options)
   const goals = targets.map((target): Goal => {
-    const file = 'files' in target.options ? { template: target.options.files, zone: undefined } : undefined
+    const file = 'files' in target.options ? { template: target.options.files, zone: target.options.zone } : undefined
     return { label: target.label, file }
   })
   return { rules, goals }

@@ -3,7 +3,7 @@
 import * as fs from 'node:fs'
 import { LoghopError } from '../core/base/errors.ts'
 import { printable } from '../core/base/printable.ts'
-import type { RuleOptions } from '../core/pipeline/rule-options.ts'
+import type { RuleOptions } from '../core/destinations/rule-options.ts'
 import { compileRule, RuleList } from '../core/pipeline/rules.ts'
 import { messageContext } from '../core/syslog/message-fields.ts'
 import { FACILITIES, PRI_LIMIT, SEVERITIES } from '../core/syslog/priority.ts'

@@ -18,8 +18,9 @@ import { optionNotes } from '../core/base/option-notes.ts'
 import { filesOption } from '../core/destinations/files-options.ts'
 import { localIdentity } from '../core/destinations/local-identity.ts'
 import { LOCAL_ALLOWED, LOCAL_OPTIONS } from '../core/destinations/options.ts'
+import { overlapsOf } from '../core/destinations/overlapping-files.ts'
 import { targetOf, toListOf } from '../core/destinations/rule-targets.ts'
-import { rulesOption } from '../core/destinations/rules-option.ts'
+import { filesOfRules, rulesOption } from '../core/destinations/rules-option.ts'
 import { selectOptions } from '../core/destinations/select-option.ts'
 import { framingFault, framingOption } from '../core/transport/framing-option.ts'
 import { pinOption } from '../core/transport/pin-option.ts'
@@ -141,6 +142,14 @@ export const relayOptions = z
           context.addIssue({ code: 'custom', path: ['rules', at, 'to'], message })
         }
       }
+    const listed = destinations.flatMap((options, at) =>
+      'files' in options ? [{ place: `destinations[${at}]`, path: ['destinations', at], options }] : [],
+    )
+    const ruled = filesOfRules(rules).map((files) => ({ ...files, path: ['rules', files.at, 'to'] }))
+    for (const { one, before, message } of overlapsOf([...listed, ...ruled])) {
+      // Of two rules it was told with the rules.
+      if (before.path[0] === 'destinations') context.addIssue({ code: 'custom', path: one.path, message })
+    }
   })
 
 export type RelayOptions = z.infer<typeof relayOptions>

@@ -1,7 +1,8 @@
-// Removes old files of a path with a date in it: once an hour all that the path can have made is looked through, and of each series, the files whose paths
-// differ in the date alone, those that are too many, too old or too large together go, and with them the folders that become empty.
+// Tends the files of a path with a date in it: once an hour all that the path can have made is looked through, and of each series, the files whose paths
+// differ in the date alone, those that are too many, too old or too large together go, and with them the folders that become empty. Those that are over are
+// renamed, as rotated files are, so that nobody writes to what is compressed: what comes late for such a path begins a file of its own.
 //
-// What is old is told by the last write, never by the path: the date in it may be the sender's. Nothing is removed that the path of this destination cannot have
+// What is old is told by the last write, never by the path: the date in it may be the sender's. Nothing is touched that the path of this destination cannot have
 // made, that is no plain file, that lies behind a link, or that the destination may still need: what is open, and what its checkpoint remembers.
 
 import * as fs from 'node:fs'
@@ -9,8 +10,10 @@ import * as path from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { errnoOf, explain } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { type DatedClosing, overOf } from './dated-closing.ts'
 import type { DatedPattern } from './dated-pattern.ts'
 import type { ExpireOption } from './expire-options.ts'
+import { renameClosed } from './file-rotation.ts'
 import { openParent, within } from './open-below.ts'
 
 const EVERY_MS = 3_600_000
@@ -24,6 +27,7 @@ interface Found {
   readonly inode: number
   readonly bytes: number
   readonly writtenMs: number
+  readonly bornMs: number
 }
 
 /** Those of one series that go. @param files in any order */
@@ -41,9 +45,17 @@ export function expiredOf<T extends Pick<Found, 'bytes' | 'writtenMs'>>(files: r
     })
 }
 
+export interface DatedOptions {
+  readonly pattern: DatedPattern
+  /** Old files stay when left out. */
+  readonly expire?: ExpireOption | undefined
+  /** All have the name that the path makes when left out. */
+  readonly closing?: DatedClosing | undefined
+}
+
 export class DatedFiles {
   readonly #pattern: DatedPattern
-  readonly #options: ExpireOption
+  readonly #options: DatedOptions
   readonly #isNeeded: (inode: number) => boolean
   readonly #log: Log
   readonly #stopping = new AbortController()
@@ -52,8 +64,8 @@ export class DatedFiles {
   #idle: Promise<void> = Promise.resolve()
 
   /** @param isNeeded whether the destination may still write to the file, or compare with it */
-  constructor(pattern: DatedPattern, options: ExpireOption, isNeeded: (inode: number) => boolean, log: Log) {
-    this.#pattern = pattern
+  constructor(options: DatedOptions, isNeeded: (inode: number) => boolean, log: Log) {
+    this.#pattern = options.pattern
     this.#options = options
     this.#isNeeded = isNeeded
     this.#log = log
@@ -64,10 +76,10 @@ export class DatedFiles {
     if (this.#isBusy || monotonicMs < this.#dueMs || this.#stopping.signal.aborted) return
     this.#dueMs = monotonicMs + EVERY_MS
     this.#isBusy = true
-    this.#idle = this.#expire(wallMs)
+    this.#idle = this.#tend(wallMs)
       .catch((error) => {
         if (errnoOf(error) === undefined && (error as { remedy?: string }).remedy === undefined) throw error
-        this.#log.warn('expire-failed', `Cannot remove old files below ${this.#pattern.base}: ${explain(error).replace('\n', '.')}`, {})
+        this.#log.warn('expire-failed', `Cannot tend the old files below ${this.#pattern.base}: ${explain(error).replace('\n', '.')}`, {})
       })
       .finally(() => {
         this.#isBusy = false
@@ -79,14 +91,14 @@ export class DatedFiles {
     return this.#idle
   }
 
-  async #expire(wallMs: number): Promise<void> {
+  async #tend(wallMs: number): Promise<void> {
     const found: Found[] = []
     await this.#look([], '', found)
     if (this.#stopping.signal.aborted) return
     if (found.length >= FILES_LIMIT) {
       this.#log.warn(
         'expire-failed',
-        `Over ${FILES_LIMIT} files below ${this.#pattern.base}: no old ones are removed. Make several destinations of it`,
+        `Over ${FILES_LIMIT} files below ${this.#pattern.base}: no old ones are removed or compressed. Make several destinations of it`,
         {},
       )
       return
@@ -94,7 +106,9 @@ export class DatedFiles {
     let files = 0
     let bytes = 0
     for (const series of Map.groupBy(found, (one) => one.series).values()) {
-      for (const one of expiredOf(series, this.#options, wallMs)) {
+      const { expire, closing } = this.#options
+      if (closing !== undefined) await this.#closeAll(series, closing, wallMs)
+      for (const one of expire === undefined ? [] : expiredOf(series, expire, wallMs)) {
         if ((files & (PER_TURN - 1)) === 0) await turn()
         if (this.#stopping.signal.aborted) return
         if (!this.#remove(one)) continue
@@ -103,6 +117,21 @@ export class DatedFiles {
       }
     }
     if (files > 0) this.#log.info('files-expired', `Removed ${files} old files below ${this.#pattern.base}`, { files, bytes })
+  }
+
+  async #closeAll(series: readonly Found[], closing: DatedClosing, wallMs: number): Promise<void> {
+    const named: Found[] = []
+    for (const one of series) {
+      const before = this.#pattern.nameBefore(one.components.at(-1)!)
+      if (before === undefined) named.push(one)
+      // What a stop or a crash has left plain.
+      else if (!/\.(gz|zst)$/.test(one.components.at(-1)!)) closing.closed([...one.components.slice(0, -1), before])
+    }
+    for (const one of overOf(named, closing, wallMs)) {
+      await turn()
+      if (this.#stopping.signal.aborted) return
+      if (this.#close(one)) closing.closed(one.components)
+    }
   }
 
   async #look(folder: readonly string[], series: string, found: Found[]): Promise<void> {
@@ -128,7 +157,14 @@ export class DatedFiles {
         if (components.length < depth) {
           if (stat?.isDirectory()) inner.push([components, series + values])
         } else if (stat?.isFile()) {
-          found.push({ components, series: series + values, inode: stat.ino, bytes: stat.size, writtenMs: stat.mtimeMs })
+          found.push({
+            components,
+            series: series + values,
+            inode: stat.ino,
+            bytes: stat.size,
+            writtenMs: stat.mtimeMs,
+            bornMs: stat.birthtimeMs,
+          })
         }
       }
     } finally {
@@ -137,21 +173,38 @@ export class DatedFiles {
     for (const [components, inherited] of inner) await this.#look(components, inherited, found)
   }
 
-  /** Between its looks and the removal nothing else runs in this process, so the destination cannot open the file meanwhile. */
-  #remove({ components, inode, writtenMs }: Found): boolean {
+  #remove(found: Found): boolean {
+    const isGone = this.#change(found, (fd, directory, name) => fs.unlinkSync(within(fd, directory, name)))
+    if (isGone) this.#removeEmpty(found.components.slice(0, -1))
+    return isGone
+  }
+
+  /** Under the time of its last write, so that names sort as lines came. */
+  #close(found: Found): boolean {
+    return this.#change(found, (fd, directory, name) => renameClosed(fd, directory, name, Math.floor(found.writtenMs / 1000)))
+  }
+
+  /** Between its looks and the change nothing else runs in this process, so the destination cannot open the file meanwhile. */
+  #change({ components, inode, writtenMs }: Found, change: (fd: number, directory: string, name: string) => void): boolean {
     if (this.#isNeeded(inode)) return false
-    const { base } = this.#pattern
-    const { fd, directory } = openParent(base, components)
+    let open: ReturnType<typeof openParent>
     try {
-      const place = within(fd, directory, components.at(-1)!)
-      const stat = fs.lstatSync(place, { throwIfNoEntry: false })
+      open = openParent(this.#pattern.base, components)
+    } catch (error) {
+      // Someone else removed its folder.
+      if (errnoOf(error) === 'ENOENT') return false
+      throw error
+    }
+    const { fd, directory } = open
+    try {
+      const name = components.at(-1)!
+      const stat = fs.lstatSync(within(fd, directory, name), { throwIfNoEntry: false })
       if (stat?.isFile() !== true || stat.ino !== inode || stat.mtimeMs !== writtenMs) return false
-      fs.unlinkSync(place)
+      change(fd, directory, name)
+      return true
     } finally {
       fs.closeSync(fd)
     }
-    this.#removeEmpty(components.slice(0, -1))
-    return true
   }
 
   #removeEmpty(folder: readonly string[]): void {

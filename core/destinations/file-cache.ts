@@ -16,6 +16,8 @@ export interface OpenFile {
   size: number
   isDirty: boolean
   checkedMs: number
+  /** When it was opened, or was last about to be written to; monotonic. */
+  usedMs: number
   /** When its first line came, as far as is known: seconds since 1970 UTC. */
   bornSecond: number
 }
@@ -50,6 +52,7 @@ export class FileCache {
   recheck(host: string): void {
     const held = this.#files.get(host)
     const nowMs = this.#clock.monotonicMs()
+    if (held !== undefined) held.usedMs = nowMs
     if (held === undefined || nowMs - held.checkedMs < RECHECK_MS) return
     const stat = fs.lstatSync(held.file, { throwIfNoEntry: false })
     if (stat === undefined || stat.ino !== held.inode || stat.dev !== held.device) this.#close(held)
@@ -71,6 +74,7 @@ export class FileCache {
     const components = this.#template.components(host)
     const { fd, file } = openBelow(this.#template.base, components, this.#modes)
     const stat = fs.fstatSync(fd)
+    const nowMs = this.#clock.monotonicMs()
     const opened = {
       host,
       file,
@@ -79,7 +83,8 @@ export class FileCache {
       inode: stat.ino,
       size: stat.size,
       isDirty: false,
-      checkedMs: this.#clock.monotonicMs(),
+      checkedMs: nowMs,
+      usedMs: nowMs,
       // One that was begun by the process before this one is as old as its last line at least.
       bornSecond: Math.floor(stat.size > 0 ? stat.mtimeMs / 1000 : this.#clock.wallUs() / 1_000_000),
     }
@@ -97,6 +102,12 @@ export class FileCache {
   close(host: string): void {
     const held = this.#files.get(host)
     if (held !== undefined) this.#close(held)
+  }
+
+  /** Closes those that nothing was written to for so long, that are on the disk, and that nobody holds. */
+  closeIdle(idleMs: number, isHeld: (host: string) => boolean): void {
+    const beforeMs = this.#clock.monotonicMs() - idleMs
+    for (const file of [...this.#files.values()]) if (file.usedMs < beforeMs && !file.isDirty && !isHeld(file.host)) this.#close(file)
   }
 
   /** The next `recheck` of each looks whether it was moved away. */

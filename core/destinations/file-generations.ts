@@ -2,15 +2,14 @@
 // checkpoint remembers are touched, so that a replay finds what it has to compare with.
 
 import * as fs from 'node:fs'
-import { pipeline } from 'node:stream/promises'
-import { createGzip, createZstdCompress } from 'node:zlib'
 import { errnoOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { GENERATION, type RotationOptions } from './file-rotation.ts'
 import { openParent, within } from './open-below.ts'
+import { PARTIAL, packFile } from './pack-file.ts'
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
-const PARTIAL = '.partial'
+/** What is done with closed files. */
+export type GenerationOptions = Pick<RotationOptions, 'keep' | 'keepMs' | 'keepBytes' | 'compress'>
 
 interface Generation {
   readonly name: string
@@ -22,8 +21,9 @@ interface Generation {
 }
 
 export class FileGenerations {
-  readonly #options: RotationOptions
+  readonly #options: GenerationOptions
   readonly #base: string
+  readonly #isNeeded: (inode: number) => boolean
   readonly #log: Log
   /** Files whose closed ones may need something, by their key; at most one entry for each open file. */
   readonly #waiting = new Map<string, readonly string[]>()
@@ -31,9 +31,11 @@ export class FileGenerations {
   readonly #stopping = new AbortController()
   #idle: Promise<void> = Promise.resolve()
 
-  constructor(options: RotationOptions, base: string, log: Log) {
+  /** @param isNeeded whether the destination may still write to the file, or compare with it */
+  constructor(options: GenerationOptions, base: string, isNeeded: (inode: number) => boolean, log: Log) {
     this.#options = options
     this.#base = base
+    this.#isNeeded = isNeeded
     this.#log = log
   }
 
@@ -42,13 +44,13 @@ export class FileGenerations {
     this.#waiting.set(key, components)
   }
 
-  /** A checkpoint is durable. @param remembered inodes that it, or what is replayed, still needs */
-  settle(remembered: ReadonlySet<number>): void {
+  /** A checkpoint is durable. */
+  settle(): void {
     if (this.#isBusy || this.#stopping.signal.aborted || this.#waiting.size === 0) return
     this.#isBusy = true
     const all = [...this.#waiting]
     this.#waiting.clear()
-    this.#idle = this.#tendAll(all, remembered).finally(() => {
+    this.#idle = this.#tendAll(all).finally(() => {
       this.#isBusy = false
     })
   }
@@ -59,11 +61,11 @@ export class FileGenerations {
     return this.#idle
   }
 
-  async #tendAll(all: ReadonlyArray<[string, readonly string[]]>, remembered: ReadonlySet<number>): Promise<void> {
+  async #tendAll(all: ReadonlyArray<[string, readonly string[]]>): Promise<void> {
     for (const [key, components] of all) {
       if (this.#stopping.signal.aborted) return
       try {
-        await this.#tend(components, remembered)
+        await this.#tend(components)
       } catch (error) {
         if (this.#stopping.signal.aborted) return
         if (errnoOf(error) === undefined && (error as { remedy?: string }).remedy === undefined) throw error
@@ -73,7 +75,7 @@ export class FileGenerations {
     }
   }
 
-  async #tend(components: readonly string[], remembered: ReadonlySet<number>): Promise<void> {
+  async #tend(components: readonly string[]): Promise<void> {
     const { fd, directory } = openParent(this.#base, components)
     try {
       const place = (name: string): string => within(fd, directory, name)
@@ -82,54 +84,22 @@ export class FileGenerations {
         if (one.startsWith(`${name}.`) && one.endsWith(PARTIAL) && GENERATION.test(one.slice(name.length + 1, -PARTIAL.length)))
           fs.unlinkSync(place(one))
       }
-      if (this.#options.compress !== 'none') {
+      const { compress } = this.#options
+      if (compress !== 'none') {
         for (const one of generationsIn(place, name)) {
           if (this.#stopping.signal.aborted) return
-          if (!one.isPacked && !remembered.has(one.inode)) await this.#pack(place, one.name)
+          if (one.isPacked || this.#isNeeded(one.inode)) continue
+          await packFile({ fd, at: place }, one.name, compress, this.#isNeeded, this.#stopping.signal)
         }
       }
-      this.#prune(place, name, remembered)
+      this.#prune(place, name)
       fs.fsyncSync(fd)
     } finally {
       fs.closeSync(fd)
     }
   }
 
-  /** The packed file stands, durable, before the plain one goes; what a crash leaves of it is removed later. */
-  async #pack(place: (name: string) => string, name: string): Promise<void> {
-    const { compress } = this.#options
-    const packed = `${name}${compress === 'gzip' ? '.gz' : '.zst'}`
-    const partial = `${packed}${PARTIAL}`
-    const source = fs.openSync(place(name), O_RDONLY | O_NOFOLLOW)
-    const stat = fs.fstatSync(source)
-    const target = fs.openSync(place(partial), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-    try {
-      const packer = compress === 'gzip' ? createGzip() : createZstdCompress()
-      await pipeline(
-        fs.createReadStream('', { fd: source, autoClose: false, start: 0 }),
-        packer,
-        fs.createWriteStream('', { fd: target, autoClose: false, start: 0 }),
-        { signal: this.#stopping.signal },
-      )
-      fs.fchmodSync(target, stat.mode & 0o777)
-      const made = fs.fstatSync(target)
-      if (made.uid !== stat.uid || made.gid !== stat.gid) fs.fchownSync(target, stat.uid, stat.gid)
-      fs.futimesSync(target, stat.atimeMs / 1000, stat.mtimeMs / 1000)
-      await new Promise<void>((resolve, reject) => fs.fsync(target, (error) => (error === null ? resolve() : reject(error))))
-      // Someone may have moved the plain one meanwhile, and put another in its place.
-      if (fs.lstatSync(place(name)).ino !== stat.ino) throw Object.assign(new Error(`${name} was replaced meanwhile`), { code: 'ESTALE' })
-      fs.renameSync(place(partial), place(packed))
-      fs.unlinkSync(place(name))
-    } catch (error) {
-      fs.rmSync(place(partial), { force: true })
-      throw error
-    } finally {
-      fs.closeSync(source)
-      fs.closeSync(target)
-    }
-  }
-
-  #prune(place: (name: string) => string, name: string, remembered: ReadonlySet<number>): void {
+  #prune(place: (name: string) => string, name: string): void {
     const { keep, keepMs, keepBytes } = this.#options
     const oldestMs = keepMs === undefined ? Number.NEGATIVE_INFINITY : Date.now() - keepMs
     let count = 0
@@ -139,7 +109,7 @@ export class FileGenerations {
       bytes += one.bytes
       const isOver =
         count > (keep ?? Number.POSITIVE_INFINITY) || bytes > (keepBytes ?? Number.POSITIVE_INFINITY) || one.changedMs < oldestMs
-      if (isOver && !remembered.has(one.inode)) fs.unlinkSync(place(one.name))
+      if (isOver && !this.#isNeeded(one.inode)) fs.unlinkSync(place(one.name))
     }
   }
 }

@@ -5,6 +5,7 @@ import * as fs from 'node:fs'
 import type { MinutesAt } from '../syslog/moment.ts'
 import type { OpenFile } from './file-cache.ts'
 import { openParent, within } from './open-below.ts'
+import type { Compression } from './pack-file.ts'
 
 export const ROTATION_PERIODS = ['hour', 'day', 'week', 'month'] as const
 export type RotationPeriod = (typeof ROTATION_PERIODS)[number]
@@ -20,7 +21,7 @@ export interface RotationOptions {
   readonly keep: number | undefined
   readonly keepMs: number | undefined
   readonly keepBytes: number | undefined
-  readonly compress: 'none' | 'gzip' | 'zstd'
+  readonly compress: Compression
 }
 
 const DAY_SECONDS = 86_400
@@ -69,15 +70,20 @@ export function rotateFile(file: OpenFile, base: string, components: readonly st
     const name = components.at(-1)!
     // Moved away by someone else a moment ago: that is noticed by itself.
     if (fs.lstatSync(within(fd, directory, name), { throwIfNoEntry: false })?.ino !== file.inode) return
-    const stamp = new Date(nowSecond * 1000).toISOString().replace(/[-:]|\.\d+/g, '')
-    let generation = `${name}.${stamp}`
-    // More than one in a second; also what is compressed already counts.
-    const taken = new Set(fs.readdirSync(within(fd, directory, '.')))
-    for (let count = 1; taken.has(generation) || taken.has(`${generation}.gz`) || taken.has(`${generation}.zst`); count++)
-      generation = `${name}.${stamp}-${String(count).padStart(4, '0')}`
-    fs.renameSync(within(fd, directory, name), within(fd, directory, generation))
-    fs.fsyncSync(fd)
+    renameClosed(fd, directory, name, nowSecond)
   } finally {
     fs.closeSync(fd)
   }
+}
+
+/** Gives a file, to which nobody writes any more, a name that no other has. @param fd of its folder @throws the errno of the failing call */
+export function renameClosed(fd: number, directory: string, name: string, second: number): void {
+  const stamp = new Date(second * 1000).toISOString().replace(/[-:]|\.\d+/g, '')
+  let generation = `${name}.${stamp}`
+  // More than one in a second; also what is compressed already counts.
+  const taken = new Set(fs.readdirSync(within(fd, directory, '.')))
+  for (let count = 1; taken.has(generation) || taken.has(`${generation}.gz`) || taken.has(`${generation}.zst`); count++)
+    generation = `${name}.${stamp}-${String(count).padStart(4, '0')}`
+  fs.renameSync(within(fd, directory, name), within(fd, directory, generation))
+  fs.fsyncSync(fd)
 }

@@ -10,6 +10,7 @@ import { expireOption } from './expire-options.ts'
 import { ROTATION_PERIODS } from './file-rotation.ts'
 import { limitOption } from './limit-options.ts'
 import { lineOptions } from './line-options.ts'
+import { COMPRESSIONS } from './pack-file.ts'
 import { selectOptions } from './select-option.ts'
 
 const TEMPLATE_MAX_BYTES = 1024
@@ -22,18 +23,16 @@ const templateOption = textOption(
       'File that messages are appended to; $HOST is the name that the sender proved, $YEAR $MONTH $DAY and the other macros are those of the message',
     allowed: 'an absolute path such as /var/log/loghop/$HOST/messages',
   },
-  (text) => {
-    const reason = faultOfTemplate(text)
-    return reason === undefined ? { value: tidyPath(text) } : { reason }
-  },
+  readFilePath,
 )
 
-function faultOfTemplate(text: string): string | undefined {
-  if (Buffer.byteLength(text) > TEMPLATE_MAX_BYTES) return `over ${TEMPLATE_MAX_BYTES} bytes`
+/** Reads the path of files, in which macros may be. */
+export function readFilePath(text: string): { value: string } | { reason: string } {
+  if (Buffer.byteLength(text) > TEMPLATE_MAX_BYTES) return { reason: `over ${TEMPLATE_MAX_BYTES} bytes` }
   const template = readTemplate(text)
-  if (template.kind === 'malformed') return template.faults[0]!.reason
+  if (template.kind === 'malformed') return { reason: template.faults[0]!.reason }
   const path = macroPath(template.template)
-  return path.kind === 'malformed' ? path.reason : undefined
+  return path.kind === 'malformed' ? path : { value: tidyPath(text) }
 }
 
 const ownerOption = (kind: 'user' | 'group') =>
@@ -60,7 +59,7 @@ const rotateOption = z
     keep_for: optionalOption(durationOption({ sense: 'How long closed files stay', min: 60_000, max: YEARS_MS })),
     keep_size: size('Bytes that the closed files of one file may take in all'),
     compress: z
-      .enum(['none', 'gzip', 'zstd'])
+      .enum(COMPRESSIONS)
       .default('zstd')
       .describe('Compression of closed files, in the background: none, gzip or zstd; default zstd'),
   })
@@ -95,38 +94,56 @@ function isDated(path: string): boolean {
   return result.kind === 'template' && hasDate(result.template)
 }
 
-export const filesOption = z
-  .strictObject({
-    files: templateOption,
-    file_mode: modeOption('Permissions of a new file', '0640'),
-    directory_mode: modeOption('Permissions of a new directory', '0750'),
-    owner: ownerOption('user'),
-    group: ownerOption('group'),
-    create_dirs: z.boolean().default(true).describe('Whether missing directories are made: true or false; default true'),
-    fsync: z
-      .enum(['checkpoint', 'batch'])
-      .default('checkpoint')
-      .describe(
-        'When lines are forced to the disk: with each checkpoint (the spool has them until then), or after each batch; default checkpoint',
-      ),
-    ...selectOptions,
-    ...lineOptions,
-    limit: limitOption,
-    rotate: rotateOption,
-    expire: expireOption,
-    latest: latestOption,
-  })
-  .refine(({ files, expire }) => expire === undefined || isDated(files), {
-    path: ['expire'],
-    message: 'the path has no date in it, so there is one file of each kind; see rotate',
-  })
-  .refine(({ files, latest }) => latest === undefined || isDated(files), {
-    path: ['latest'],
-    message: 'the path has no date in it, so the file is always the same',
-  })
-  .refine(({ files, latest }) => latest === undefined || !isDated(files) || !canMake(files, latest), {
-    path: ['latest'],
-    message: 'the path itself can make a file or folder of that name',
-  })
+/** Keys beside the path, of a destination and of a file that a rule leads to. */
+export const fileKeys = {
+  file_mode: modeOption('Permissions of a new file', '0640'),
+  directory_mode: modeOption('Permissions of a new directory', '0750'),
+  owner: ownerOption('user'),
+  group: ownerOption('group'),
+  create_dirs: z.boolean().default(true).describe('Whether missing directories are made: true or false; default true'),
+  fsync: z
+    .enum(['checkpoint', 'batch'])
+    .default('checkpoint')
+    .describe(
+      'When lines are forced to the disk: with each checkpoint (the spool has them until then), or after each batch; default checkpoint',
+    ),
+  ...lineOptions,
+  limit: limitOption,
+  rotate: rotateOption,
+  expire: expireOption,
+  compress: z
+    .enum(COMPRESSIONS)
+    .default('none')
+    .describe(
+      'Compression of files of an earlier date, in the background, for a path with macros of the date: none, gzip or zstd; default none',
+    ),
+  latest: latestOption,
+} as const
+
+const fileOptions = z.strictObject(fileKeys)
+export type FileOptions = z.infer<typeof fileOptions>
+
+/** What does not go with the path. */
+export function faultsOfFile(
+  path: string,
+  { expire, latest, compress, rotate }: Pick<FileOptions, 'expire' | 'latest' | 'compress' | 'rotate'>,
+): Array<{ key: string; message: string }> {
+  const faults: Array<{ key: string; message: string }> = []
+  const dated = isDated(path)
+  if (expire !== undefined && !dated)
+    faults.push({ key: 'expire', message: 'the path has no date in it, so there is one file of each kind; see rotate' })
+  if (compress !== 'none' && !dated)
+    faults.push({ key: 'compress', message: 'the path has no date in it; compress of rotate is for closed files' })
+  else if (compress !== 'none' && rotate !== undefined && rotate.compress !== compress)
+    faults.push({ key: 'compress', message: `rotate has compress: ${rotate.compress}; give both the same` })
+  if (latest !== undefined && !dated) faults.push({ key: 'latest', message: 'the path has no date in it, so the file is always the same' })
+  if (latest !== undefined && dated && canMake(path, latest))
+    faults.push({ key: 'latest', message: 'the path itself can make a file or folder of that name' })
+  return faults
+}
+
+export const filesOption = z.strictObject({ files: templateOption, ...selectOptions, ...fileKeys }).superRefine((options, context) => {
+  for (const { key, message } of faultsOfFile(options.files, options)) context.addIssue({ code: 'custom', path: [key], message })
+})
 
 export type FilesOption = z.infer<typeof filesOption>

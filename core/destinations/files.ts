@@ -8,22 +8,21 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Attachment, CursorDocument } from '../spool/attachment.ts'
 import { CODEC_ZSTD, type RecordHead } from '../spool/batch.ts'
-import type { Position } from '../spool/position.ts'
+import { comparePositions, type Position } from '../spool/position.ts'
 import type { Spool } from '../spool/spool.ts'
 import { LINE_EXTRA_BYTES, LINE_GROWTH, TextLineFormatter } from '../syslog/text-line.ts'
 import type { ChosenOptions, FilesExtra } from './chosen-files.ts'
-import { DatedFiles } from './dated-files.ts'
-import type { DatedPattern } from './dated-pattern.ts'
-import type { ExpireOption } from './expire-options.ts'
+import type { DatedClosing } from './dated-closing.ts'
+import { DatedFiles, type DatedOptions } from './dated-files.ts'
 import { FileCache, type OpenFile } from './file-cache.ts'
-import { FileGenerations } from './file-generations.ts'
+import { FileGenerations, type GenerationOptions } from './file-generations.ts'
+import { FileMemory } from './file-memory.ts'
 import type { Work } from './file-plan.ts'
 import { isRotationDue, type RotationOptions, rotateFile } from './file-rotation.ts'
 import { FileSyncs } from './file-syncs.ts'
 import type { LineMaker } from './line-maker.ts'
 import type { Modes } from './open-below.ts'
 import { type PathTemplate, pathTemplate } from './path-template.ts'
-import { type RememberedFile, Replay } from './replay.ts'
 import type { Planned } from './shaper.ts'
 
 const CHUNK_BYTES = 528 << 10
@@ -34,6 +33,8 @@ const OUT_BYTES = 1 << 20
 const OUT_START = CHUNK_BYTES + PLAIN_BYTES
 const RETRY_MS = 1000
 const NOTHING_NEW_MS = 5
+/** A file of a path with a date is closed when nothing came for it in this time. */
+const IDLE_MS = 600_000
 /** Chunks that are written in one turn of the event loop before listeners have theirs. */
 const CHUNKS_PER_TURN = 4
 
@@ -44,8 +45,10 @@ export interface FilesOptions {
   /** Nothing is rotated when left out. */
   readonly rotation?: RotationOptions | undefined
   readonly onOpened?: (components: readonly string[]) => void
-  /** Old files stay when left out. */
-  readonly expire?: { readonly pattern: DatedPattern; readonly options: ExpireOption } | undefined
+  /** What is done with closed files; nothing when left out. */
+  readonly generations?: GenerationOptions | undefined
+  /** Of a path with a date, whose old files are removed or closed; `closed` is the generations' own. */
+  readonly dated?: (Pick<DatedOptions, 'pattern' | 'expire'> & { readonly closing?: Omit<DatedClosing, 'closed'> | undefined }) | undefined
   /** `batch`: each chunk is on the disk before the next one is begun; else what a checkpoint counts on is. */
   readonly fsync?: 'batch' | 'checkpoint' | undefined
   /** Where not every message goes to the file of its host, as a line of the usual form. */
@@ -67,17 +70,14 @@ export class FilesDestination {
   readonly #looked = new WeakSet<OpenFile>()
   #input = Buffer.from(new ArrayBuffer(OUT_START + OUT_BYTES))
   #formatter: TextLineFormatter
-  /** Files of the hosts as they stand at the acknowledged position: what a checkpoint remembers. */
-  readonly #settled = new Map<string, RememberedFile>()
-  /** The same of the durable checkpoint. Only files that it knows are written to. */
-  #remembered = new Map<string, RememberedFile>()
-  readonly #replays = new Map<string, Replay>()
+  readonly #memory: FileMemory
   readonly #syncs = new FileSyncs()
   /** Bytes of the output behind the acknowledged position that are in the file already, by host, when a write failed half-way. */
   readonly #written = new Map<string, number>()
   /** Bytes of that output that have been made in this pass. */
   readonly #made = new Map<string, number>()
-  #restored: Map<string, RememberedFile>
+  /** Where the spool ended when this began. */
+  readonly #startEnd: Position
   #isWaiting = false
   #isStopped = false
   #isScheduled = false
@@ -92,21 +92,32 @@ export class FilesDestination {
     this.#log = log
     this.#metrics = metrics
     this.#clock = clock
+    this.#startEnd = spool.end()
     this.#path = options.chosen?.planner ?? pathTemplate(options.template)
     this.#cache = new FileCache(this.#path, options.modes, options.openFilesLimit, clock, options.onOpened)
-    if (options.rotation !== undefined) this.#generations = new FileGenerations(options.rotation, this.#path.base, log)
-    const { expire } = options
-    if (expire !== undefined) this.#dated = new DatedFiles(expire.pattern, expire.options, (inode) => this.#needs(inode), log)
+    const isNeeded = (inode: number): boolean => this.#needs(inode)
+    const { dated, generations: closed = options.rotation } = options
+    if (closed !== undefined) this.#generations = new FileGenerations(closed, this.#path.base, isNeeded, log)
+    if (dated !== undefined) {
+      const closing = dated.closing && {
+        ...dated.closing,
+        closed: (components: readonly string[]) => this.#generations?.look(components.join('/'), components),
+      }
+      this.#dated = new DatedFiles({ ...dated, closing }, isNeeded, log)
+    }
     this.#formatter = new TextLineFormatter(new Uint8Array(this.#input.buffer as ArrayBuffer))
     const extra = attachment.restored?.extra as FilesExtra | undefined
-    this.#restored = new Map((extra?.files ?? []).map((file) => [file.host, file]))
+    this.#memory = new FileMemory(extra?.files ?? [], log)
     attachment.checkpointFrom(
       () => this.#checkpoint(),
       (document) => {
         const { files } = document.extra as FilesExtra
-        this.#remembered = new Map(files.map((file) => [file.host, file]))
-        this.#generations?.settle(new Set(files.map((file) => file.inode)))
-        this.#dated?.settle(clock.monotonicMs(), clock.wallUs() / 1000)
+        this.#memory.remember(files)
+        this.#generations?.settle()
+        if (this.#dated === undefined) return
+        // Else the files of days long past would be open, and so be needed, for as long as there is room.
+        this.#cache.closeIdle(IDLE_MS, (host) => this.#written.has(host) || this.#memory.replay(host) !== undefined)
+        this.#dated.settle(clock.monotonicMs(), clock.wallUs() / 1000)
       },
     )
     this.#unsubscribe = spool.onSynced(() => this.#schedule())
@@ -152,12 +163,7 @@ export class FilesDestination {
   /** After the last checkpoint. */
   close(): void {
     // Behind what was not reached yet may stand our own lines; only when nothing is left to write are they someone else's.
-    const open = new Set(this.#cache.open)
-    const isComplete = this.#spool.lagBytes(this.#attachment) === 0
-    for (const replay of this.#replays.values()) {
-      if (isComplete && open.has(replay.file)) replay.finish()
-      else replay.abandon()
-    }
+    this.#memory.close(new Set(this.#cache.open), this.#spool.lagBytes(this.#attachment) === 0)
     this.#cache.closeAll()
   }
 
@@ -251,7 +257,7 @@ export class FilesDestination {
     this.#made.clear()
     for (const key of keys.keys()) write(key)
     this.#written.clear()
-    for (const key of keys.keys()) this.#settle(this.#cache.get(key))
+    for (const key of keys.keys()) this.#memory.settle(this.#cache.get(key))
     this.#attachment.acknowledge(end, messages > 0)
     this.#options.chosen?.shaper?.settle(records)
     this.#metrics.add('messagesFiled', messages)
@@ -287,7 +293,7 @@ export class FilesDestination {
       this.#looked.add(file)
       this.#generations!.look(key, components)
     }
-    if (this.#replays.has(key) || this.#restoredOf(key, file) !== undefined) return
+    if (this.#memory.isCompared(file)) return
     const nowSecond = Math.floor(this.#clock.wallUs() / 1_000_000)
     if (!isRotationDue(file, rotation, nowSecond)) return
     rotateFile(file, this.#path.base, components, nowSecond)
@@ -298,68 +304,12 @@ export class FilesDestination {
   /** Opens the files and says whether one of them is new to the durable checkpoint. */
   #needsCheckpoint(hosts: Iterable<string>): boolean {
     let isNew = false
-    for (const host of hosts) {
-      const file = this.#cache.get(host)
-      const settled = this.#settled.get(host)
-      const replay = this.#replays.get(host)
-      if (replay !== undefined && !replay.isDone && replay.file !== file) {
-        // Its descriptor was closed meanwhile: for another host's file, or because this one was moved away.
-        this.#restored.set(host, replay.reached(host)!)
-        replay.abandon()
-      }
-      const restored = this.#restoredOf(host, file)
-      if (restored !== undefined) {
-        // What stands behind the remembered size was written by the process before this one, and not synced if that was killed: the next checkpoint
-        // counts on it and has to do so.
-        this.#restored.delete(host)
-        file.isDirty = true
-        this.#replays.set(host, new Replay(file, restored, (name, bytes, kept) => this.#onForeign(name, bytes, kept)))
-        this.#settled.set(host, restored)
-        this.#remembered.set(host, restored)
-      } else if (settled === undefined || (settled.inode !== file.inode && !this.#written.has(host) && !this.#replays.has(host))) {
-        this.#settle(file)
-      }
-      const remembered = this.#remembered.get(host)
-      const wanted = this.#settled.get(host)!
-      if (remembered === undefined || remembered.inode !== wanted.inode || remembered.device !== wanted.device) isNew = true
-    }
+    for (const host of hosts) if (this.#memory.begin(this.#cache.get(host), this.#written.has(host))) isNew = true
     return isNew
   }
 
-  /** The file as the process before this one left it. By its inode where that one, configured otherwise, had another name for it: by host alone, or by path. */
-  #restoredOf(host: string, { device, inode }: OpenFile): RememberedFile | undefined {
-    const known = this.#restored.get(host)
-    if (known !== undefined || this.#restored.size === 0 || this.#settled.has(host)) return known
-    for (const [before, file] of this.#restored) {
-      if (file.inode !== inode || file.device !== device) continue
-      this.#restored.delete(before)
-      const renamed = { ...file, host }
-      this.#restored.set(host, renamed)
-      return renamed
-    }
-    return undefined
-  }
-
-  /** All output up to the acknowledged position is in the file. */
-  #settle(file: OpenFile): void {
-    const { host, device, inode, size } = file
-    const replay = this.#replays.get(host)
-    const reached = replay?.reached(host)
-    if (replay?.isDone) this.#replays.delete(host)
-    this.#settled.set(host, reached ?? { host, device, inode, size })
-  }
-
   #needs(inode: number): boolean {
-    const known = [...this.#cache.open, ...this.#settled.values(), ...this.#remembered.values(), ...this.#restored.values()]
-    return known.some((file) => file.inode === inode)
-  }
-
-  #onForeign(file: string, bytes: number, kept: string): void {
-    this.#log.warn(
-      'foreign-bytes',
-      `${bytes} bytes in ${file} were not written by Loghop, or came damaged from the disk: kept in ${kept}`,
-      { file, bytes },
-    )
+    return [...this.#cache.open].some((file) => file.inode === inode) || this.#memory.needs(inode)
   }
 
   #checkpointFirst(): void {
@@ -377,17 +327,19 @@ export class FilesDestination {
   async #checkpoint(): Promise<CursorDocument> {
     const position: Position = this.#attachment.acknowledged
     const open = [...this.#cache.open]
-    const hosts = new Set(open.map((file) => file.host))
-    // A file that was closed is synced, and opened anew it has to be remembered anew.
-    for (const host of [...this.#settled.keys()]) if (!hosts.has(host) && !this.#replays.has(host)) this.#settled.delete(host)
-    const files = [...this.#settled.values(), ...this.#restored.values()]
+    const files = this.#memory.taken(open, this.#isCaughtUp(position))
     const shaper = this.#options.chosen?.shaper?.saved()
     for (const file of open.filter((candidate) => candidate.isDirty)) await this.#sync(file)
     return { position, extra: { files, shaper } satisfies FilesExtra }
   }
 
+  /** The process before this one can have written nothing that has not come again. At the end of a segment it is as well there as at the begin of the next one. */
+  #isCaughtUp(position: Position): boolean {
+    return comparePositions(position, this.#startEnd) >= 0 || this.#spool.lagBytes(this.#attachment) === 0
+  }
+
   #sync(file: OpenFile): Promise<void> {
-    return this.#syncs.sync(file, this.#remembered.get(file.host))
+    return this.#syncs.sync(file, this.#memory.remembered(file.host))
   }
 
   #writeHost(host: string, heads: readonly RecordHead[], bytes: Buffer): void {
@@ -482,7 +434,7 @@ export class FilesDestination {
     const made = this.#made.get(host) ?? 0
     const there = Math.min(Math.max((this.#written.get(host) ?? 0) - made, 0), end - start)
     let from = start + there
-    const replay = this.#replays.get(host)
+    const replay = this.#memory.replay(host)
     try {
       if (replay !== undefined && !replay.isDone) from += replay.alreadyWritten(bytes, from, end)
       while (from < end) {

@@ -51,7 +51,7 @@ export function makeFilesDestination(options: FilesOption, world: FilesWorld, se
     openFilesLimit,
     fsync: options.fsync,
     chosen,
-    ...datedOf(options, log),
+    ...datedOf(options, minutesAt, log),
     rotation: rotationOf(options, minutesAt),
   }
   return new FilesDestination(files, spool, attachment, log, metrics, clock)
@@ -72,13 +72,21 @@ function isByHost(path: string): boolean {
 }
 
 /** What is done with the files of a path with a date in it. */
-function datedOf({ files, expire, latest }: FilesOption, log: Log): Pick<FilesOptions, 'expire' | 'onOpened'> {
+function datedOf(
+  { files, expire, latest, compress, rotate }: FilesOption,
+  minutesAt: MinutesAt,
+  log: Log,
+): Pick<FilesOptions, 'dated' | 'generations' | 'onOpened'> {
   const result = readTemplate(files)
-  if (result.kind === 'malformed' || (expire === undefined && latest === undefined)) return {}
+  if (result.kind === 'malformed' || (expire === undefined && latest === undefined && compress === 'none')) return {}
   const pattern = datedPattern(result.template)
   const link = latest === undefined ? undefined : new LatestLink(pattern, latest, log)
   return {
-    ...(expire !== undefined && { expire: { pattern, options: expire } }),
+    ...((expire !== undefined || compress !== 'none') && {
+      dated: { pattern, expire, closing: compress === 'none' ? undefined : { every: pattern.every, minutesAt } },
+    }),
+    ...(compress !== 'none' &&
+      rotate === undefined && { generations: { keep: undefined, keepMs: undefined, keepBytes: undefined, compress } }),
     ...(link !== undefined && { onOpened: (components) => link.opened(components) }),
   }
 }

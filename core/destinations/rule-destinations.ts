@@ -5,7 +5,7 @@ import type { Destination } from './destination.ts'
 import type { Wanted } from './destination-set.ts'
 import { LinkOutlet } from './foreign/link-outlet.ts'
 import { makeLocalDestination } from './local.ts'
-import { type FilesWorld, makeFilesDestination } from './make-files.ts'
+import { type FilesWorld, makeFilesDestination, ownersOf } from './make-files.ts'
 import { OutletDestination } from './outlet-destination.ts'
 import { RoutedSelects } from './routed-selects.ts'
 import type { PlannedRules, RuleTarget } from './rule-targets.ts'
@@ -23,15 +23,18 @@ export function wantedOfRules({ rules, targets }: PlannedRules, world: RulesWorl
   return targets.map((target, number) => ({
     name: target.name,
     label: target.label,
-    parameters: [target.options, target.format],
+    parameters: target.options,
     selects: routed.selectsFor(number),
+    check: () => {
+      if ('files' in target.options) ownersOf(target.options)
+    },
     make: (selects) => makeTarget(target, world, selects),
   }))
 }
 
-function makeTarget({ name, options, format }: RuleTarget, world: RulesWorld, selects: Selects | undefined): Destination {
+function makeTarget({ name, options }: RuleTarget, world: RulesWorld, selects: Selects | undefined): Destination {
   if ('files' in options) return makeFilesDestination(options, world, selects)
-  if (!('kind' in options)) return makeLocalDestination('discard' in options ? options : { ...options, format }, world, selects)
+  if (!('kind' in options)) return makeLocalDestination(options, world, selects)
   const { spool, records, log, metrics, clock, identity, describeIdentity } = world
   const { addresses: receivers, protocol, framing } = options
   const mayLeaveHost = receivers.some(({ host }) => !isLoopback(host))

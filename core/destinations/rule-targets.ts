@@ -2,12 +2,13 @@
 
 import * as fs from 'node:fs'
 import { formatAddress } from '../base/address.ts'
-import type { RuleOptions, RuleTo } from '../pipeline/rule-options.ts'
 import { compileRule, type Rule } from '../pipeline/rules.ts'
 import { destinationName } from './destination-name.ts'
-import { type FilesOption, filesOption } from './files-options.ts'
+import type { FilesOption } from './files-options.ts'
 import { localIdentity } from './local-identity.ts'
 import type { LocalOptions } from './options.ts'
+import type { RuleOptions } from './rule-options.ts'
+import type { RuleTo } from './rule-to.ts'
 
 export type TargetOptions = FilesOption | LocalOptions | Extract<RuleTo, { kind: 'forward' }>
 
@@ -17,7 +18,6 @@ export interface RuleTarget {
   /** For people: `file /var/log/messages`. */
   readonly label: string
   readonly options: TargetOptions
-  readonly format: string | undefined
 }
 
 export interface PlannedRules {
@@ -44,44 +44,30 @@ export function toListOf({ to }: Pick<RuleOptions, 'to'>): readonly RuleTo[] {
   return Array.isArray(to) ? to : [to]
 }
 
+/** @param format of the rule, which counts where `to` has none of its own */
 export function targetOf(to: RuleTo, format: string | undefined): RuleTarget {
   const options = optionsOf(to, format)
-  if ('files' in options) return { name: destinationName('files', options.files), label: `file ${options.files}`, options, format }
+  if ('files' in options) return { name: destinationName('files', options.files), label: `file ${options.files}`, options }
   if ('kind' in options) {
     const receivers = options.addresses.map(formatAddress)
     const name = destinationName('rule-forward', `${options.protocol} ${receivers.join(',')}`)
-    return { name, label: `${receivers.join(', ')} by ${options.protocol}`, options, format: undefined }
+    return { name, label: `${receivers.join(', ')} by ${options.protocol}`, options }
   }
   const { kind, identity } = localIdentity(options)
   const label = kind === 'discard' ? 'nowhere (discard)' : identity === '*' ? 'everyone logged in' : `${kind} ${identity}`
-  return { name: destinationName(kind, identity), label, options, format: kind === 'unix' ? undefined : format }
+  return { name: destinationName(kind, identity), label, options }
 }
 
-function optionsOf(to: RuleTo, format: string | undefined): TargetOptions {
-  switch (to.kind) {
-    case 'file':
-      if (to.path === '/dev/null') return { discard: true }
-      if (isTerminal(to.path)) return { console: to.path }
-      return filesOption.parse({ files: to.path, ...(format === undefined ? {} : { format }) })
-    case 'pipe':
-      return { pipe: to.path }
-    case 'program':
-      return { program: to.command }
-    case 'unix':
-      return { unix: to.path }
-    case 'unix-stream':
-      return { 'unix-stream': to.path }
-    case 'users':
-      return { users: [...to.names] }
-    case 'everyone':
-      return { users: ['*'] }
-    case 'discard':
-      return { discard: true }
-    case 'forward':
-      return to
-    default:
-      return to satisfies never
-  }
+function optionsOf(to: RuleTo, ruleFormat: string | undefined): TargetOptions {
+  if (to.kind === 'forward') return to
+  const { options } = to
+  // A socket for datagrams takes the message as it is, whatever form the rule has for lines.
+  if ('discard' in options || ('unix' in options && options.format === undefined)) return options
+  const format = options.format ?? ruleFormat
+  if (!('files' in options)) return { ...options, format }
+  const { files, zone, limit } = options
+  if (files === '/dev/null') return { discard: true }
+  return isTerminal(files) ? { console: files, format, zone, limit } : { ...options, format }
 }
 
 /** A path that syslogd would have taken for one: also where it is not there now, no file is made in its place. */

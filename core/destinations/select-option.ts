@@ -2,7 +2,7 @@
 
 import { optionalOption, textOption } from '../base/option-kinds.ts'
 import { optionNotes } from '../base/option-notes.ts'
-import { whenOption as filterOption } from '../pipeline/rule-options.ts'
+import { whenOption as filterOption } from '../pipeline/choice-options.ts'
 import { compileFilter } from '../syslog/filter.ts'
 import { compileSelector, faultText } from '../syslog/selector.ts'
 

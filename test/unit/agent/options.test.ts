@@ -62,7 +62,7 @@ for (const [text, problem] of [
   ['rules: [ { select: "mail.loud", to: /var/log/mail } ]', /^5:20: rules\[0\]\.select: .*loud/],
   [
     'rules: [ { to: /var/log/a, format: bsd }, { to: "-/var/log/a" } ]',
-    /^5:\d+: rules\[1\]: .*rules\[0\] writes to the same place in the format bsd; give both the same\)/,
+    /^5:\d+: rules\[1\]\.to: .*rules\[0\] and rules\[1\] both lead to file \/var\/log\/a, with different format; give both the same\)/,
   ],
   [
     'relay: [ "a:1" ]',

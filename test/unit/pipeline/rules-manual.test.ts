@@ -3,7 +3,7 @@
 import test from 'ava'
 import { readConf } from '../../../cli/import-conf.ts'
 import { agentYaml } from '../../../cli/import-yaml.ts'
-import { rulesDocument } from '../../../core/pipeline/rule-options.ts'
+import { rulesDocument } from '../../../core/destinations/rule-options.ts'
 import { compileRule } from '../../../core/pipeline/rules.ts'
 import { lineFormat } from '../../../core/syslog/line-format.ts'
 import { MACRO_NAMES } from '../../../core/syslog/macro-values.ts'
@@ -30,7 +30,7 @@ function shown(bits: number): string {
 
 test('the rules of the manual are read and compiled', (t) => {
   const examples = MANUAL.blocks('yaml')
-  t.is(examples.length, 5)
+  t.is(examples.length, 6)
   for (const example of examples)
     for (const [at, rule] of load(example, rulesDocument).rules.entries()) t.notThrows(() => compileRule(rule, at + 1, [0]))
 })
@@ -72,7 +72,7 @@ test('the formats give the lines of the manual', (t) => {
 
 test('every destination of the manual is taken', (t) => {
   const table = MANUAL.rows('| `to` | goes to |')
-  t.is(table.length, 10)
+  t.is(table.length, 11)
   for (const [written] of table)
     for (const to of codeIn(written!))
       t.notThrows(() => load(`rules: [ { to: ${to.startsWith('{') ? to : JSON.stringify(to)} } ]`, rulesDocument), to)

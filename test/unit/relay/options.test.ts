@@ -31,7 +31,9 @@ test('relayOptions() fills in every default', (t) => {
         ...DEFAULTS,
       },
     ],
-    destinations: [{ files: '/l/$HOST', file_mode: 0o640, directory_mode: 0o750, create_dirs: true, fsync: 'checkpoint' }],
+    destinations: [
+      { files: '/l/$HOST', file_mode: 0o640, directory_mode: 0o750, create_dirs: true, fsync: 'checkpoint', compress: 'none' },
+    ],
     log: { level: 'info', format: 'text' },
     passthrough: [],
     rules: [],
@@ -60,6 +62,7 @@ test('relayOptions() takes port 0, IPv6, pins alone, modes and limits at their b
     directory_mode: 0o700,
     create_dirs: true,
     fsync: 'checkpoint',
+    compress: 'none',
   })
 })
 
@@ -118,7 +121,7 @@ for (const [destination, problem] of [
   ['{ files: /l, file_mode: "1777" }', /not three octal digits/],
   [
     '{ files: /l, forward: [ "central:6514" ] }',
-    /destinations\[0\].forward: found an unknown key, allowed files, file_mode, directory_mode, owner, group, create_dirs, fsync, select, when, format, zone, limit, rotate, expire, latest$/,
+    /destinations\[0\].forward: found an unknown key, allowed files, select, when, file_mode, directory_mode, owner, group, create_dirs, fsync, format, zone, limit, rotate, expire, compress, latest$/,
   ],
   ['{ file: /l }', /destinations\[0\].file: found an unknown key \(did you mean "files"\?\), allowed files,/],
   [
@@ -161,6 +164,7 @@ test('relayOptions() takes the destinations of this host, and files as people ke
     group: '4',
     create_dirs: false,
     fsync: 'batch',
+    compress: 'none',
     format: 'bsd',
     zone: 'UTC',
     rotate: { size: 10 << 20, every: 'day', keep: 7, keep_for: 86_400_000, keep_size: 1 << 30, compress: 'gzip' },
@@ -215,7 +219,7 @@ test('relayOptions() takes forward destinations of every protocol, several and b
       fail_back: 60_000,
       plaintext: 'accepted',
     },
-    { files: '/l', file_mode: 0o640, directory_mode: 0o750, create_dirs: true, fsync: 'checkpoint' },
+    { files: '/l', file_mode: 0o640, directory_mode: 0o750, create_dirs: true, fsync: 'checkpoint', compress: 'none' },
   ])
 })
 
