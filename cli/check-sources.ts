@@ -60,7 +60,7 @@ function checkSource(source: SourceOption): Verdict | undefined {
   if (source === 'kernel') return undefined
   if ('kernel' in source) return tried(`${source.kernel} can be read`, () => fs.closeSync(openKernelLog(source.kernel)))
   // Whether a port is free for UDP shows only when it is bound, and what arrives at that moment would be lost.
-  if ('udp' in source || 'tcp' in source) return undefined
+  if ('udp' in source || 'tcp' in source || 'mark' in source) return undefined
   if ('file' in source) return checkFiles(source.file)
   if ('pipe' in source) return checkPipe(source.pipe)
   return checkSocket('unix' in source ? source.unix : source['unix-stream'])

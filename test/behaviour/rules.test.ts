@@ -138,3 +138,37 @@ test('what is chosen for a foreign receiver alone goes there', async (t) => {
   t.is(lines.filter((line) => line.endsWith(': shipped and sent')).length, 2)
   t.is(lines.filter((line) => line.endsWith(': shipped')).length, 1)
 })
+
+test('marks: written by the rules that choose mark and by no other, kept across kill -9 as any message, and shipped as syslog.info', async (t) => {
+  const chain = await Chain.make(t)
+  chain.agentOptions['sources'] = [{ unix: chain.socket }, { mark: '1s' }]
+  chain.agentOptions['rules'] = [
+    { select: 'mark.*', to: chain.place('marks'), format: 'bsd' },
+    { select: 'syslog.*', to: chain.place('syslog') },
+    { select: '*.*', dialect: 'freebsd', to: chain.place('all') },
+    { select: '*.notice', to: chain.place('notice') },
+    { select: '*.info', to: chain.place('info') },
+  ]
+  await chain.startRelay()
+  t.regex(await (await chain.startAgent()).event('started'), /takes messages from unix \S+, mark every 1s /)
+  sendDatagrams(chain.socket, ['<46>tag: number 1.'])
+  const marks = () => linesOf(chain.place('marks'))
+  await eventually('a mark', () => marks().length > 0)
+  await chain.agent.end('SIGKILL')
+  const before = marks().length
+  await chain.startAgent()
+  await eventually('another mark', () => marks().length > before)
+  await chain.agent.end('SIGTERM')
+  for (const line of marks()) t.regex(line, /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d web01 -- MARK --$/)
+  t.deepEqual(
+    ['syslog', 'all', 'info'].map((name) => linesOf(chain.place(name)).filter((line) => line.includes('number 1.')).length),
+    [1, 1, 1],
+  )
+  const marksIn = (lines: readonly string[]) => lines.filter((line) => line.endsWith(' web01.example.com -: -- MARK --')).length
+  t.deepEqual(
+    ['syslog', 'all', 'notice', 'info'].map((name) => marksIn(linesOf(chain.place(name)))),
+    [0, 0, 0, marks().length],
+  )
+  const filed = await chain.lines(marks().length + 1)
+  t.is(marksIn(filed), marks().length)
+})
