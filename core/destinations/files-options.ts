@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { modeOption, optionalOption, textOption } from '../base/option-kinds.ts'
 import { durationOption, sizeOption } from '../base/quantities.ts'
+import { repeatedOption } from '../pipeline/rule-options.ts'
 import { readTemplate } from '../syslog/macros.ts'
 import { macroPath, tidyPath } from '../syslog/path-value.ts'
 import { datedPattern, hasDate } from './dated-pattern.ts'
@@ -112,6 +113,7 @@ export const filesOption = z
     ...selectOptions,
     ...lineOptions,
     limit: limitOption,
+    repeated: repeatedOption,
     rotate: rotateOption,
     expire: expireOption,
     latest: latestOption,

@@ -13,9 +13,9 @@ import { FilesDestination, type FilesOptions } from './files.ts'
 import type { FilesOption } from './files-options.ts'
 import { LatestLink } from './latest-link.ts'
 import { lineMaker } from './line-options.ts'
-import { LoadLimit } from './load-limit.ts'
 import { ownerNumber } from './owners.ts'
 import { messageSelects } from './selector-selects.ts'
+import { makeShaper } from './shapers.ts'
 import type { SharedRecords } from './shared-records.ts'
 import { minutesAtZone } from './zones.ts'
 
@@ -32,10 +32,10 @@ export interface FilesWorld {
 export function makeFilesDestination(options: FilesOption, world: FilesWorld, selects = messageSelects(options)): FilesDestination {
   const { spool, records, log, metrics, clock, openFilesLimit } = world
   const minutesAt = minutesAtZone(options.zone)
-  // By host, whole and in the usual form, lines are made without a detour.
-  const isPlain = selects === undefined && options.format === undefined && options.limit === undefined && isByHost(options.files)
   const attachment = spool.attach(destinationName('files', options.files), true)
-  const shaper = options.limit === undefined ? undefined : new LoadLimit(options.limit, selects, savedWithFiles(attachment), metrics)
+  const shaper = makeShaper(options, selects, savedWithFiles(attachment), metrics)
+  // By host, whole and in the usual form, lines are made without a detour.
+  const isPlain = selects === undefined && options.format === undefined && shaper === undefined && isByHost(options.files)
   const chosen: ChosenOptions | undefined = isPlain
     ? undefined
     : { records, planner: new FilePlanner(options.files, selects, minutesAt, shaper), shaper, lines: lineMaker(options.format, minutesAt) }

@@ -62,7 +62,7 @@ function optionsOf(to: RuleTo, format: string | undefined): TargetOptions {
     case 'file':
       if (to.path === '/dev/null') return { discard: true }
       if (isTerminal(to.path)) return { console: to.path }
-      return filesOption.parse({ files: to.path, ...(format === undefined ? {} : { format }) })
+      return filesOption.parse({ files: to.path, format, repeated: to.repeated })
     case 'pipe':
       return { pipe: to.path }
     case 'program':

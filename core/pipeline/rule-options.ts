@@ -18,7 +18,7 @@ import type { SyslogFraming } from '../transport/syslog-framing.ts'
 
 /** Where a rule sends what it chooses. */
 export type RuleTo =
-  | { readonly kind: 'file'; readonly path: string; readonly isSynced: boolean }
+  | { readonly kind: 'file'; readonly path: string; readonly isSynced: boolean; readonly repeated?: RepeatedOption | undefined }
   | { readonly kind: 'pipe'; readonly path: string }
   | { readonly kind: 'program'; readonly command: string }
   | { readonly kind: 'unix' | 'unix-stream'; readonly path: string }
@@ -74,6 +74,15 @@ const userNames = textOption<readonly string[]>({ sense: 'Users', allowed: 'name
   return 'value' in result && result.value.kind === 'users' ? { value: result.value.names } : { reason: 'not names of users' }
 })
 
+const REPEATED = ['write', 'fold'] as const
+export type RepeatedOption = (typeof REPEATED)[number]
+
+/** Of files: core/destinations/fold-repeats.ts. */
+export const repeatedOption = z
+  .enum(REPEATED)
+  .optional()
+  .describe('What becomes of a message that its host says again: write, or fold to a line "last message repeated N times"; default write')
+
 const protocolAllowed = `${RULE_PROTOCOLS.join(', ')}; relays: ships everything to Loghop relays, exactly once`
 const forwardOption = z
   .strictObject({
@@ -101,8 +110,9 @@ const toOption: z.ZodType<RuleTo> = z
       .strictObject({
         file: fileText,
         sync: z.boolean().default(true).describe('Whether it is synced to disk: true or false; default true'),
+        repeated: repeatedOption,
       })
-      .transform(({ file, sync }): RuleTo => ({ kind: 'file', path: file.path, isSynced: sync })),
+      .transform(({ file, sync, repeated }): RuleTo => ({ kind: 'file', path: file.path, isSynced: sync, ...(repeated && { repeated }) })),
     z
       .strictObject({ pipe: absolutePathOption('A named pipe', '/dev/xconsole') })
       .transform(({ pipe }): RuleTo => ({ kind: 'pipe', path: pipe })),

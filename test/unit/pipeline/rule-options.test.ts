@@ -13,6 +13,7 @@ for (const [yaml, expected] of [
   ['/var//log/./$HOST//messages', { kind: 'file', path: '/var/log/$HOST/messages', isSynced: true }],
   ['"*"', { kind: 'everyone' }],
   ['"root, alice"', { kind: 'users', names: ['root', 'alice'] }],
+  ['{ file: /x/y, repeated: fold }', { kind: 'file', path: '/x/y', isSynced: true, repeated: 'fold' }],
   ['{ file: /x/y, sync: false }', { kind: 'file', path: '/x/y', isSynced: false }],
   ['{ pipe: /dev/xconsole }', { kind: 'pipe', path: '/dev/xconsole' }],
   ['{ program: "/usr/bin/mailx root" }', { kind: 'program', command: '/usr/bin/mailx root' }],
