@@ -3,6 +3,7 @@ import type { SourceOption } from '../agent/source-options.ts'
 import { defaultSources, doubleFeedOf } from '../agent/sources.ts'
 import { LoghopError } from '../core/base/errors.ts'
 import { checkBind, type Verdict } from '../core/daemon/check.ts'
+import { directoryInstead } from '../core/pipeline/file/directory-instead.ts'
 import { requireJournalctl } from '../core/pipeline/journal/journal-source.ts'
 import { openKernelLog } from '../core/pipeline/kernel/kmsg-source.ts'
 import { isSocketLive } from '../core/platform/datagram-socket.ts'
@@ -78,15 +79,9 @@ function tried(text: string, open: () => void): Verdict {
 
 function checkFiles(pattern: string): Verdict {
   const what = 'source'
-  const isDirectory = (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
-  if (isDirectory(pattern))
-    return {
-      what,
-      isGood: false,
-      text: `${pattern} is a directory`,
-      remedy: `Name the files in it, such as ${pattern.replace(/\/*$/, '')}/*.log`,
-    }
-  const files = fs.globSync(pattern).filter((file) => !isDirectory(file))
+  const fault = directoryInstead(pattern)
+  if (fault !== undefined) return { what, isGood: false, text: fault.message, remedy: fault.remedy }
+  const files = fs.globSync(pattern).filter((file) => directoryInstead(file) === undefined)
   for (const file of files) {
     try {
       fs.accessSync(file, fs.constants.R_OK)

@@ -172,3 +172,35 @@ test('marks: written by the rules that choose mark and by no other, kept across 
   const filed = await chain.lines(marks().length + 1)
   t.is(marksIn(filed), marks().length)
 })
+
+test('a directory where a file is meant, to write or to read: check and run tell it alike, at once, and the rest goes on', async (t) => {
+  const chain = await Chain.make(t)
+  const [folder, other] = [chain.place('folder'), chain.place('other')]
+  for (const one of [folder, other]) fs.mkdirSync(one)
+  chain.agentOptions['sources'] = [{ unix: chain.socket }, { file: folder }]
+  chain.agentOptions['rules'] = [{ to: [folder, chain.place('all')] }]
+  chain.relayOptions['destinations'] = [{ files: other }, ...(chain.relayOptions['destinations'] as object[])]
+  await chain.startRelay()
+  await chain.startAgent()
+  const written = `Cannot write to ${folder}: it is no plain file but a directory`
+  const read = `Cannot read ${folder} line by line: it is a directory`
+  const remedies = {
+    [written]: `Name a file in it, such as ${folder}/messages, or move it away`,
+    [read]: `Name the files in it, such as ${folder}/*.log`,
+  }
+  t.true((await chain.agent.event('files-failed')).includes(`${written}. ${remedies[written]}`), chain.agent.said)
+  t.true((await chain.agent.event('file-unreadable')).includes(`${read}. ${remedies[read]}`))
+  t.true((await chain.relay.event('files-failed')).includes(written.replace(folder, other)))
+  const check = async (program: string, config: string): Promise<string> => {
+    const { code, stdout } = await loghop(program, 'check', '--config', config)
+    t.is(code, 78)
+    return stdout.replaceAll(other, folder)
+  }
+  const agent = await check('agent', chain.agentConfig)
+  for (const text of [written, read]) t.true(agent.includes(`: ${text}\n      ${remedies[text]}\n`), agent)
+  t.true((await check('relay', chain.relayConfig)).includes(`: ${written}\n      ${remedies[written]}\n`))
+  sendOne(chain, 'number 1.')
+  await eventually('the other file', () => linesOf(chain.place('all')).length === 1)
+  fs.rmdirSync(folder)
+  await eventually('the file that could not be', () => fs.existsSync(folder) && linesOf(folder).length > 0)
+})
