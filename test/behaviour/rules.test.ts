@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test from 'ava'
 import { plainLines, readPlain } from '../../cli/plain-reading.ts'
+import { askStatus } from '../../core/daemon/status-socket.ts'
 import { FACILITIES, SEVERITIES } from '../../core/syslog/priority.ts'
 import { AGENT_NAME, Chain, linesOf, type Status } from '../support/chain.ts'
 import { Daemon, loghop } from '../support/daemon.ts'
@@ -203,4 +204,40 @@ test('a directory where a file is meant, to write or to read: check and run tell
   await eventually('the other file', () => linesOf(chain.place('all')).length === 1)
   fs.rmdirSync(folder)
   await eventually('the file that could not be', () => fs.existsSync(folder) && linesOf(folder).length > 0)
+})
+
+test('repeated: fold: each message is a line or in the count of one, across kill -9, a stop, and the reload that ends it', async (t) => {
+  const chain = await Chain.make(t)
+  const folded = chain.place('folded')
+  chain.agentOptions['rules'] = [{ select: '*.notice', to: { file: folded, repeated: 'fold' }, format: 'bsd' }]
+  await chain.startRelay()
+  await chain.startAgent()
+  let shipped = 0
+  const say = async (count: number, text: string) => {
+    sendDatagrams(chain.socket, Array<string>(count).fill(`<13>app: ${text}`))
+    shipped += count
+    await chain.lines(shipped)
+  }
+  const shown = () => linesOf(folded).map((line) => line.replace(/^.{15} web01 app(\[\d+\])?: /, ''))
+  await say(40, 'again')
+  await eventually('the first', () => shown().length > 0)
+  await chain.agent.end('SIGKILL')
+  await chain.startAgent()
+  await say(2, 'again')
+  t.deepEqual(await chain.agent.end('SIGTERM'), { code: 0, signal: null })
+  await chain.startAgent()
+  await say(1, 'other')
+  const before = ['again', 'last message repeated 41 times', 'other']
+  await eventually('the count', () => shown().length >= before.length)
+  t.deepEqual(shown(), before)
+  await say(9, 'other')
+  const filed = async () => ((await askStatus(chain.place('agent-spool')))['destinations'] as Array<Record<string, unknown>>)[1]!
+  await eventually('all to be folded', async () => (await filed())['folded'] === 9)
+  t.is((await filed())['folding_hosts_limit'], 1024)
+  chain.agentOptions['rules'] = [{ select: '*.notice', to: folded, format: 'bsd' }]
+  t.is((await loghop('agent', 'reload', '--config', chain.agentConfig)).code, 0)
+  await say(2, 'other')
+  const after = [...before, 'last message repeated 9 times', 'other', 'other']
+  await eventually('all', () => shown().length >= after.length)
+  t.deepEqual(shown(), after)
 })
