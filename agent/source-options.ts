@@ -3,7 +3,8 @@
 import { z } from 'zod'
 import { modeOption, optionalOption, pathOption, textOption } from '../core/base/option-kinds.ts'
 import { optionNotes } from '../core/base/option-notes.ts'
-import { sizeOption } from '../core/base/quantities.ts'
+import { durationOption, formatDuration, sizeOption } from '../core/base/quantities.ts'
+import { MARK_EVERY_MS, MARK_MAX_MS, MARK_MIN_MS } from '../core/pipeline/mark-source.ts'
 import { FACILITIES, SEVERITIES } from '../core/syslog/priority.ts'
 import { formatBind } from '../core/transport/bind.ts'
 import { bindOption } from '../core/transport/bind-options.ts'
@@ -118,12 +119,19 @@ export const sourceOption = z
       limit: limitOption,
       mode: modeOption('Who may write: permissions of a pipe that is made', '0622'),
     }),
+    z.strictObject({
+      mark: durationOption({
+        sense: `How often "-- MARK --" is logged, as syslogd does every ${formatDuration(MARK_EVERY_MS)}`,
+        min: MARK_MIN_MS,
+        max: MARK_MAX_MS,
+      }),
+    }),
     z.strictObject({ tcp: bindOption('Where programs of this host log to by TCP (RFC 6587) or RELP', true), limit: limitOption }),
     z.strictObject({ udp: bindOption('Where programs of this host log to by UDP (RFC 5426)', true), limit: limitOption }),
   ])
   .register(optionNotes, {
     allowed:
-      'internal, kernel, journal or stdin, or a mapping with unix, unix-stream, file, pipe, kernel (each a path), tcp, udp (each an address) or journal',
+      'internal, kernel, journal or stdin, or a mapping with unix, unix-stream, file, pipe, kernel (each a path), tcp, udp (each an address), mark (a duration) or journal',
   })
 
 export type SourceOption = z.infer<typeof sourceOption>
@@ -133,6 +141,7 @@ export function placeOf(source: SourceOption): string {
   if (typeof source === 'string') return source
   if ('journal' in source) return ['journal', source.journal.namespace, source.journal.directory].filter(Boolean).join(' ')
   if ('kernel' in source) return 'kernel'
+  if ('mark' in source) return 'mark'
   if ('tcp' in source) return `tcp ${source.tcp.map(formatBind).join(' ')}`
   if ('udp' in source) return `udp ${source.udp.map(formatBind).join(' ')}`
   return Object.entries(source)

@@ -15,6 +15,7 @@ import { JournalSource } from '../core/pipeline/journal/journal-source.ts'
 import { KlogSource } from '../core/pipeline/kernel/klog-source.ts'
 import { KmsgSource } from '../core/pipeline/kernel/kmsg-source.ts'
 import type { Loss } from '../core/pipeline/loss.ts'
+import { MarkSource } from '../core/pipeline/mark-source.ts'
 import { PassedDatagrams } from '../core/pipeline/passed-datagrams.ts'
 import { PipeSource } from '../core/pipeline/pipe-source.ts'
 import { Positions } from '../core/pipeline/positions.ts'
@@ -229,6 +230,7 @@ export class Sources {
     if ('kernel' in source) return this.#openKernel(source.kernel)
     if ('journal' in source) return this.#openJournal(source.journal)
     if ('file' in source) return new FileSource(fileOptions(source, hostname), this.#positions!, metrics, log, clock, onFailure)
+    if ('mark' in source) return new MarkSource(source.mark, hostname, receiver, clock)
     if ('tcp' in source || 'udp' in source) return this.#openNetwork(source)
     const { mode, limit: limitBytes } = source
     if ('pipe' in source) return new PipeSource({ path: source.pipe, mode, limitBytes, hostname }, receiver, metrics, clock, onFailure)

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { startAgent } from '../agent/agent.ts'
 import { type AgentOptions, agentOptions } from '../agent/options.ts'
 import { checkIdentity, checkSpool } from '../core/daemon/check.ts'
+import { checkFileDestinations } from './check-file-destinations.ts'
 import { checkSources } from './check-sources.ts'
 import { registerDaemon } from './daemon-commands.ts'
 import { addressText, type JoinTexts, registerJoin } from './join.ts'
@@ -35,6 +36,7 @@ export function registerAgent(program: Command): void {
       ...checkIdentity(options.identity, options.renew),
       checkSpool(options.spool.directory),
       ...(await checkSources(options.sources)),
+      ...checkFileDestinations(options.rules),
     ],
   })
   registerJoin(agent, agentJoin)

@@ -3,6 +3,7 @@ import type { SourceOption } from '../agent/source-options.ts'
 import { defaultSources, doubleFeedOf } from '../agent/sources.ts'
 import { LoghopError } from '../core/base/errors.ts'
 import { checkBind, type Verdict } from '../core/daemon/check.ts'
+import { directoryInstead } from '../core/pipeline/file/directory-instead.ts'
 import { requireJournalctl } from '../core/pipeline/journal/journal-source.ts'
 import { openKernelLog } from '../core/pipeline/kernel/kmsg-source.ts'
 import { isSocketLive } from '../core/platform/datagram-socket.ts'
@@ -60,7 +61,7 @@ function checkSource(source: SourceOption): Verdict | undefined {
   if (source === 'kernel') return undefined
   if ('kernel' in source) return tried(`${source.kernel} can be read`, () => fs.closeSync(openKernelLog(source.kernel)))
   // Whether a port is free for UDP shows only when it is bound, and what arrives at that moment would be lost.
-  if ('udp' in source || 'tcp' in source) return undefined
+  if ('udp' in source || 'tcp' in source || 'mark' in source) return undefined
   if ('file' in source) return checkFiles(source.file)
   if ('pipe' in source) return checkPipe(source.pipe)
   return checkSocket('unix' in source ? source.unix : source['unix-stream'])
@@ -78,15 +79,9 @@ function tried(text: string, open: () => void): Verdict {
 
 function checkFiles(pattern: string): Verdict {
   const what = 'source'
-  const isDirectory = (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
-  if (isDirectory(pattern))
-    return {
-      what,
-      isGood: false,
-      text: `${pattern} is a directory`,
-      remedy: `Name the files in it, such as ${pattern.replace(/\/*$/, '')}/*.log`,
-    }
-  const files = fs.globSync(pattern).filter((file) => !isDirectory(file))
+  const fault = directoryInstead(pattern)
+  if (fault !== undefined) return { what, isGood: false, text: fault.message, remedy: fault.remedy }
+  const files = fs.globSync(pattern).filter((file) => directoryInstead(file) === undefined)
   for (const file of files) {
     try {
       fs.accessSync(file, fs.constants.R_OK)

@@ -16,20 +16,24 @@ import { minutesAtZone } from '../core/destinations/zones.ts'
 import { explain } from '../core/pipeline/explain.ts'
 import { MessageCompleter } from '../core/pipeline/message-completer.ts'
 import { compileRule, type Rule } from '../core/pipeline/rules.ts'
+import { markMessage } from '../core/syslog/mark.ts'
 import { type MessageContext, messageContext } from '../core/syslog/message-fields.ts'
 import { FACILITIES, PRI_DEFAULT, PRI_LIMIT, SEVERITIES } from '../core/syslog/priority.ts'
+import { formatTimestamp } from '../core/syslog/timestamp.ts'
 import { certificateFacts } from '../core/transport/certificate.ts'
-import { normaliseName } from '../core/transport/names.ts'
+import { normaliseName, UNVERIFIED } from '../core/transport/names.ts'
 import { cursorOf, labelOf } from '../relay/destinations.ts'
 import type { RelayOptions } from '../relay/options.ts'
 import { loadEither } from './spool-config.ts'
 
 const LINE_LIMIT_BYTES = 64 << 10
 const INPUT_LIMIT_BYTES = 16 << 20
+/** With or without what a shell's option would begin with. */
+const MARK_TEXT = /^(-- )?MARK( --)?$/
 
 interface ExplainFlags {
   readonly config: string
-  readonly host?: string
+  readonly host?: string | undefined
   readonly sourceAddress?: string
   readonly priority?: string
   readonly json?: boolean
@@ -62,9 +66,10 @@ export function registerExplain(program: Command): void {
     .option('--json', 'one JSON document for each line')
     .action((line: string, flags: ExplainFlags) => {
       const explained = explainedBy(flags.config)
+      const host = flags.host === undefined ? undefined : readHost(flags.host)
       const lines = line === '-' ? readLines() : [line]
       for (const [at, text] of lines.entries()) {
-        const found = explainLine(text, explained, flags)
+        const found = explainLine(text, explained, { ...flags, host })
         if (flags.json === true) process.stdout.write(`${JSON.stringify(found)}\n`)
         else process.stdout.write(`${at === 0 ? '' : '\n'}${shownLines(found).join('\n')}\n`)
       }
@@ -162,6 +167,11 @@ function canonical(text: string, hostname: string, flags: ExplainFlags): { bytes
   const given = /^<(\d{1,3})>/.exec(text)
   if (given !== null && Number(given[1]) > PRI_LIMIT)
     throw usage(`the line begins with <${given[1]}>, which is no priority`, 'Write 8 times the facility plus the level, from 0 to 191')
+  if (flags.priority === 'mark.info') {
+    if (!MARK_TEXT.test(text)) throw usage('a mark says -- MARK -- and nothing else', 'Explain the line MARK, or give another --priority')
+    const host = flags.host ?? (hostname === '' ? '-' : hostname)
+    return { bytes: markMessage(formatTimestamp(Date.now() * 1000), host), host, note: undefined }
+  }
   const priority = flags.priority === undefined ? undefined : readPriority(flags.priority)
   if (flags.priority !== undefined && priority === undefined)
     throw usage(`--priority ${printable(flags.priority)} is no facility and level`, 'Write it as mail.err')
@@ -188,6 +198,18 @@ function withTime(message: Buffer, time: string): Buffer {
     message.toString('latin1').replace(/^(<\d+>1 )\S+/, (_, head: string) => head + time),
     'latin1',
   )
+}
+
+/** A name that a certificate can prove, or `_unverified/` before one. @throws {LoghopError} USAGE */
+function readHost(text: string): string {
+  const isUnverified = text.startsWith(UNVERIFIED)
+  const name = normaliseName(isUnverified ? text.slice(UNVERIFIED.length) : text)
+  if (name === undefined)
+    throw usage(
+      `--host ${printable(JSON.stringify(text), 300)} is no host name, and no certificate could prove it`,
+      `Write a name such as web01.example.com, or ${UNVERIFIED}NAME for a claim that was not proved`,
+    )
+  return isUnverified ? UNVERIFIED + name : name
 }
 
 /** `mail.err`, or undefined. */

@@ -1,5 +1,6 @@
 // syslog.conf, read line by line: what each one chooses and where that goes, in the words of the file, or why it cannot be said.
 
+import { MARK_MAX_MS, MARK_MIN_MS } from '../core/pipeline/mark-source.ts'
 import { readNames } from '../core/syslog/name-test.ts'
 import { readProperty } from '../core/syslog/property.ts'
 import { compileSelector, faultText } from '../core/syslog/selector.ts'
@@ -30,11 +31,16 @@ export type ConfEntry =
   | (ConfLine & { readonly kind: 'comment'; readonly text: string })
   | (ConfLine & { readonly kind: 'blank' })
   | (ConfLine & { readonly kind: 'include'; readonly path: string })
+  /** That marks are written; how often, where it says so. */
+  | (ConfLine & { readonly kind: 'mark'; readonly text: string; readonly everyMs: number | undefined })
   | (ConfLine & { readonly kind: 'not translated'; readonly text: string; readonly reason: string })
 
 /** Of rsyslog's own language; a block of it may take several lines. */
 const RAINERSCRIPT =
   /^(module|input|action|template|global|ruleset|main_queue|parser|timezone|lookup_table|dyn_stats|property|constant|include)\s*\(|^(if|else|foreach|set|unset|reset|call|call_indirect|continue)\b|^[{}]/
+/** rsyslog's module of marks. */
+const MARK_MODULE = /^(?:\$ModLoad\s+(?:\S*\/)?immark(?:\.so)?|module\s*\(\s*load="(?:\S*\/)?immark(?:\.so)?"[^)]*\))\s*$/i
+const MARK_PERIOD = /^\$MarkMessagePeriod\s+(\d{1,9})\s*$|\binterval="(\d{1,9})"/i
 const INCLUDE_CALL = /^include\s*\(\s*file\s*=\s*"([^"]+)"[^)]*\)\s*$/
 const RSYSLOG_FORMATS: Readonly<Record<string, string>> = {
   RSYSLOG_TraditionalFileFormat: 'bsd',
@@ -84,6 +90,14 @@ export function readConf(text: string, file: string, dialect: Dialect): ConfEntr
     const include = INCLUDE_CALL.exec(content)?.[1] ?? /^(?:\$IncludeConfig|include)\s+(\S+)$/.exec(content)?.[1]
     if (include !== undefined) {
       entries.push({ ...place, kind: 'include', path: include })
+      continue
+    }
+    const isPeriod = /^\$MarkMessagePeriod\b/i.test(content)
+    if (dialect === 'linux' && (isPeriod || MARK_MODULE.test(content))) {
+      const written = MARK_PERIOD.exec(content)
+      const everyMs = written === null ? undefined : Number(written[1] ?? written[2]) * 1000
+      if (everyMs === undefined ? isPeriod : everyMs < MARK_MIN_MS || everyMs > MARK_MAX_MS) refuse('no interval that marks can have here')
+      else entries.push({ ...place, kind: 'mark', text: trimmed, everyMs })
       continue
     }
     if (dialect === 'linux' && content.startsWith('$')) {

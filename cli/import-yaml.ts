@@ -2,6 +2,8 @@
 
 import * as path from 'node:path'
 import { printable } from '../core/base/printable.ts'
+import { formatDuration } from '../core/base/quantities.ts'
+import { MARK_EVERY_MS } from '../core/pipeline/mark-source.ts'
 import { compileSelector } from '../core/syslog/selector.ts'
 import type { Dialect } from '../core/syslog/selector-names.ts'
 import { quoted } from './import-action.ts'
@@ -12,7 +14,8 @@ const TEXT_LIMIT = 1000
 /** @param sources what the platform logs to */
 export function agentYaml(entries: readonly ConfEntry[], files: readonly string[], dialect: Dialect): string {
   const socket = dialect === 'freebsd' ? '/var/run/log' : '/dev/log'
-  const rules = withoutOuterBlanks(entries).map((entry) => entryYaml(entry, dialect))
+  const markEveryMs = marksEveryMs(entries, dialect)
+  const rules = withoutOuterBlanks(entries).map((entry) => entryYaml(entry, dialect, markEveryMs !== undefined))
   return `${[
     `# What ${files.map((file) => printable(file)).join(', ')} did, read as ${dialect} reads it. Made by loghop import.`,
     'identity: /var/lib/loghop/identity',
@@ -20,6 +23,7 @@ export function agentYaml(entries: readonly ConfEntry[], files: readonly string[
     'sources:',
     `  - unix: ${socket}`,
     '  - internal',
+    ...(markEveryMs === undefined ? [] : [`  - mark: ${formatDuration(markEveryMs)}`]),
     'relays: [ relay.example.com:6514 ]  # put yours here',
     entries.some(({ kind }) => kind === 'rule') ? 'rules:' : 'rules: []',
     ...rules,
@@ -37,7 +41,19 @@ export function ruleName(entry: { readonly file: string; readonly line: number }
   return `${path.basename(entry.file)}:${entry.line}`
 }
 
-function entryYaml(entry: ConfEntry, dialect: Dialect): string {
+/** How often the old syslogd is to be taken to have written marks: where its file speaks of them; undefined where it does not. */
+function marksEveryMs(entries: readonly ConfEntry[], dialect: Dialect): number | undefined {
+  const settings = entries.filter((entry) => entry.kind === 'mark')
+  const isWanted = settings.length > 0 || entries.some((entry) => entry.kind === 'rule' && namesMarks(entry, dialect))
+  return isWanted ? (settings.findLast(({ everyMs }) => everyMs !== undefined)?.everyMs ?? MARK_EVERY_MS) : undefined
+}
+
+function namesMarks({ select }: ConfRule, dialect: Dialect): boolean {
+  const compiled = compileSelector(select, dialect)
+  return /\bmark\b/i.test(select) && compiled.kind === 'selector' && compiled.selector.markBits !== 0
+}
+
+function entryYaml(entry: ConfEntry, dialect: Dialect, hasMarks: boolean): string {
   switch (entry.kind) {
     case 'blank':
       return ''
@@ -45,6 +61,8 @@ function entryYaml(entry: ConfEntry, dialect: Dialect): string {
       return `  #${printable(entry.text, TEXT_LIMIT)}`
     case 'include':
       return `  # from ${printable(entry.path)}, which ${ruleName(entry)} includes:`
+    case 'mark':
+      return `  # ${ruleName(entry)}, see mark in sources: ${printable(entry.text, TEXT_LIMIT)}`
     case 'not translated':
       return entry.text
         .split('\n')
@@ -54,15 +72,15 @@ function entryYaml(entry: ConfEntry, dialect: Dialect): string {
         })
         .join('\n')
     case 'rule':
-      return ruleYaml(entry, dialect)
+      return ruleYaml(entry, dialect, hasMarks)
     default:
       return entry satisfies never
   }
 }
 
-function ruleYaml(rule: ConfRule, dialect: Dialect): string {
+function ruleYaml(rule: ConfRule, dialect: Dialect, hasMarks: boolean): string {
   const keys = [`name: ${quoted(ruleName(rule))}`, `select: ${JSON.stringify(rule.select)}`]
-  if (needsDialect(rule, dialect)) keys.push(`dialect: ${dialect}`)
+  if (needsDialect(rule, dialect, hasMarks)) keys.push(`dialect: ${dialect}`)
   if (rule.program !== undefined) keys.push(`program: ${JSON.stringify(rule.program)}`)
   if (rule.host !== undefined) keys.push(`host: ${JSON.stringify(rule.host)}`)
   if (rule.property !== undefined) keys.push(`when: { property: ${JSON.stringify(rule.property)} }`)
@@ -74,16 +92,16 @@ function ruleYaml(rule: ConfRule, dialect: Dialect): string {
 }
 
 /** Whether the words mean something else in Linux's dialect, which rules have where they name none. */
-function needsDialect(rule: ConfRule, dialect: Dialect): boolean {
+function needsDialect(rule: ConfRule, dialect: Dialect, hasMarks: boolean): boolean {
   if (dialect === 'linux') return false
   if (rule.property !== undefined) return true
   const here = compileSelector(rule.select, dialect)
   const there = compileSelector(rule.select, 'linux')
   if (here.kind === 'malformed' || there.kind === 'malformed') return true
-  // Marks are none of the messages that come from outside, and all that `*` differs in.
-  const isMarked = /\bmark\b/i.test(rule.select)
+  // `*` differs in the marks alone, which matters where there are any.
+  const marksMatter = hasMarks || /\bmark\b/i.test(rule.select)
   return (
     here.selector.bits.some((bits, at) => bits !== there.selector.bits[at]) ||
-    (isMarked && here.selector.markBits !== there.selector.markBits)
+    (marksMatter && here.selector.markBits !== there.selector.markBits)
   )
 }

@@ -3,6 +3,7 @@ import { checkBind, checkIdentity, checkSpool, type Verdict } from '../core/daem
 import { formatBind } from '../core/transport/bind.ts'
 import { type RelayOptions, relayOptions } from '../relay/options.ts'
 import { startRelay } from '../relay/relay.ts'
+import { checkFileDestinations } from './check-file-destinations.ts'
 import { registerDaemon } from './daemon-commands.ts'
 import { addressText, type JoinTexts, registerJoin } from './join.ts'
 
@@ -36,6 +37,7 @@ export function registerRelay(program: Command): void {
       ...checkIdentity(options.identity, options.renew),
       checkSpool(options.spool.directory),
       ...checkNames(options),
+      ...checkFileDestinations(options.rules, options.destinations),
       ...(await Promise.all(placesOf(options).map(({ host, port }) => checkBind(host, port)))),
       ...(await Promise.all(options.passthrough.map(({ listen }) => checkBind(listen.host, listen.port)))),
     ],

@@ -34,7 +34,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   'node-forge': /^pki\/pkcs(7|12)\.ts$/,
   '@peculiar/x509': /^(pki\/(x509|csr|crl)|core\/identity\/csr)\.ts$/,
   'reflect-metadata': /^(pki\/(x509|csr|crl)|core\/identity\/csr)\.ts$/,
-  zod: /^(core\/base\/|core\/destinations\/(options|expire-options|files-options|limit-options|rule-options|rule-to|rules-option|select-option)\.ts$|core\/pipeline\/choice-options\.ts$|core\/transport\/(pin-option|bind-options|framing-option)\.ts$|agent\/(source-)?options\.ts$|relay\/(listener-)?options\.ts$|cli\/)/,
+  zod: /^(core\/base\/|core\/destinations\/(options|expire-options|files-options|limit-options|repeated-option|rule-options|rule-to|rules-option|select-option)\.ts$|core\/pipeline\/choice-options\.ts$|core\/transport\/(pin-option|bind-options|framing-option)\.ts$|agent\/(source-)?options\.ts$|relay\/(listener-)?options\.ts$|cli\/)/,
   commander: /^cli\//,
 }
 
@@ -133,7 +133,7 @@ test('each package has one home', (t) => {
 
 test('outside of option files zod is a type only', (t) => {
   const options =
-    /^(core\/base\/(option-kinds|option-notes|daemon-options|quantities)\.ts|core\/destinations\/(options|expire-options|files-options|limit-options|rule-options|rule-to|rules-option|select-option)\.ts|core\/pipeline\/choice-options\.ts|core\/transport\/(bind-options|framing-option)\.ts|agent\/(source-)?options\.ts|relay\/(listener-)?options\.ts)$/
+    /^(core\/base\/(option-kinds|option-notes|daemon-options|quantities)\.ts|core\/destinations\/(options|expire-options|files-options|limit-options|repeated-option|rule-options|rule-to|rules-option|select-option)\.ts|core\/pipeline\/choice-options\.ts|core\/transport\/(bind-options|framing-option)\.ts|agent\/(source-)?options\.ts|relay\/(listener-)?options\.ts)$/
   t.deepEqual(IMPORTS.filter((one) => one.from === 'zod' && !one.isType && !options.test(one.file)).map(show), [])
 })
 

@@ -25,6 +25,11 @@ export const METRICS = {
     unit: 'messages',
     help: 'messages that the limit of a destination left out there',
   },
+  messagesFolded: {
+    name: 'loghop_messages_folded_total',
+    unit: 'messages',
+    help: 'messages that a file has as a count: "last message repeated N times"',
+  },
   messagesCut: { name: 'loghop_messages_cut_total', unit: 'messages', help: 'messages over the limit, cut at their end' },
   messagesEscaped: {
     name: 'loghop_messages_escaped_total',

@@ -11,6 +11,7 @@ import { ROTATION_PERIODS } from './file-rotation.ts'
 import { limitOption } from './limit-options.ts'
 import { lineOptions } from './line-options.ts'
 import { COMPRESSIONS } from './pack-file.ts'
+import { repeatedOption } from './repeated-option.ts'
 import { selectOptions } from './select-option.ts'
 
 const TEMPLATE_MAX_BYTES = 1024
@@ -109,6 +110,7 @@ export const fileKeys = {
     ),
   ...lineOptions,
   limit: limitOption,
+  repeated: repeatedOption,
   rotate: rotateOption,
   expire: expireOption,
   compress: z

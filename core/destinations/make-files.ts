@@ -1,4 +1,6 @@
+import * as fs from 'node:fs'
 import type { Clock } from '../base/clock.ts'
+import type { LoghopError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Spool } from '../spool/spool.ts'
@@ -13,9 +15,10 @@ import { FilesDestination, type FilesOptions } from './files.ts'
 import type { FilesOption } from './files-options.ts'
 import { LatestLink } from './latest-link.ts'
 import { lineMaker } from './line-options.ts'
-import { LoadLimit } from './load-limit.ts'
+import { refusedDirectory } from './open-below.ts'
 import { ownerNumber } from './owners.ts'
 import { messageSelects } from './selector-selects.ts'
+import { makeShaper } from './shapers.ts'
 import type { SharedRecords } from './shared-records.ts'
 import { minutesAtZone } from './zones.ts'
 
@@ -32,10 +35,13 @@ export interface FilesWorld {
 export function makeFilesDestination(options: FilesOption, world: FilesWorld, selects = messageSelects(options)): FilesDestination {
   const { spool, records, log, metrics, clock, openFilesLimit } = world
   const minutesAt = minutesAtZone(options.zone)
-  // By host, whole and in the usual form, lines are made without a detour.
-  const isPlain = selects === undefined && options.format === undefined && options.limit === undefined && isByHost(options.files)
+  // Else it would be told with the first message only.
+  const fault = directoryInstead(options)
+  if (fault !== undefined) log.error('files-failed', `${fault.message}. ${fault.remedy}`, {})
   const attachment = spool.attach(destinationName('files', options.files), true)
-  const shaper = options.limit === undefined ? undefined : new LoadLimit(options.limit, selects, savedWithFiles(attachment), metrics)
+  const shaper = makeShaper(options, selects, savedWithFiles(attachment), metrics)
+  // By host, whole and in the usual form, lines are made without a detour.
+  const isPlain = selects === undefined && options.format === undefined && shaper === undefined && isByHost(options.files)
   const chosen: ChosenOptions | undefined = isPlain
     ? undefined
     : { records, planner: new FilePlanner(options.files, selects, minutesAt, shaper), shaper, lines: lineMaker(options.format, minutesAt) }
@@ -55,6 +61,14 @@ export function makeFilesDestination(options: FilesOption, world: FilesWorld, se
     rotation: rotationOf(options, minutesAt),
   }
   return new FilesDestination(files, spool, attachment, log, metrics, clock)
+}
+
+/** Where a path without macros leads to a directory. */
+export function directoryInstead({ files }: FilesOption): LoghopError | undefined {
+  const result = readTemplate(files)
+  if (result.kind === 'malformed' || result.template.pieces.some((piece) => !('literal' in piece))) return undefined
+  const file = files.replaceAll('$$', '$')
+  return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true ? refusedDirectory(file) : undefined
 }
 
 /** @throws {LoghopError} there is no such user or group */

@@ -19,12 +19,15 @@ export function within(fd: number, directory: string, name: string): string {
   return process.platform === 'linux' ? `/proc/self/fd/${fd}/${name}` : path.join(directory, name)
 }
 
-function refused(file: string, found: string): LoghopError {
-  return new LoghopError(
-    'FILE_REFUSED',
-    `Cannot write to ${file}: ${found}`,
-    'Remove what stands there; Loghop follows no link below the base directory and writes only to plain files of its own',
-  )
+const REMEDY = 'Remove what stands there; Loghop follows no link below the base directory and writes only to plain files of its own'
+
+function refused(file: string, found: string, remedy = REMEDY): LoghopError {
+  return new LoghopError('FILE_REFUSED', `Cannot write to ${file}: ${found}`, remedy)
+}
+
+/** What is told where a directory stands in the place of a file. */
+export function refusedDirectory(file: string): LoghopError {
+  return refused(file, 'it is no plain file but a directory', `Name a file in it, such as ${path.join(file, 'messages')}, or move it away`)
 }
 
 function openDirectory(parent: number, directory: string, name: string, modes: Modes | undefined): number {
@@ -118,7 +121,8 @@ function openFile(place: string, file: string, modes: Modes): number {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ELOOP') throw refused(file, 'it is a link')
-    if (code === 'EISDIR' || code === 'ENXIO') throw refused(file, 'it is no plain file')
+    if (code === 'EISDIR') throw refusedDirectory(file)
+    if (code === 'ENXIO') throw refused(file, 'it is no plain file')
     if (code !== 'ENOENT') throw error
   }
   const fd = fs.openSync(place, flags | O_CREAT | O_EXCL, modes.file)

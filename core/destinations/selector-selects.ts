@@ -1,8 +1,6 @@
-import { compileRule } from '../pipeline/rules.ts'
+import { compileRule, selectorChooses } from '../pipeline/rules.ts'
 import type { FilterOptions } from '../syslog/filter.ts'
 import { MessageFields } from '../syslog/message-fields.ts'
-import { PRI_DEFAULT, readPri } from '../syslog/priority.ts'
-import { selectsPri } from '../syslog/selector.ts'
 import type { Selects } from './selects.ts'
 
 /** What a destination's own `select` and `when` choose, which the options have checked. @returns undefined: everything */
@@ -13,12 +11,12 @@ export function messageSelects(words: {
   const { select, when } = words
   if (select === undefined && when === undefined) return undefined
   // Not as they come: a destination has a key `program` too.
-  const { bits, condition } = compileRule({ select, when }, 1, [])
+  const rule = compileRule({ select, when }, 1, [])
+  const { condition } = rule
   const message = new MessageFields()
   return {
     selects: (bytes, start, end, context) => {
-      const packed = readPri(bytes, start, end)
-      if (!selectsPri(bits, packed === -1 ? PRI_DEFAULT : packed >>> 3)) return false
+      if (!selectorChooses(rule, bytes, start, end)) return false
       if (condition === undefined) return true
       message.begin(bytes, start, end)
       return condition.holds(message, context)

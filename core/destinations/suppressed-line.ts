@@ -3,6 +3,7 @@ import { OTHERS } from './bucket-table.ts'
 import type { LimitPer } from './limit-options.ts'
 import type { Planned } from './shaper.ts'
 import type { RecordContext } from './shared-records.ts'
+import { toldLine } from './told-line.ts'
 
 const NOTICE = 5
 
@@ -28,20 +29,5 @@ export function suppressedLine(told: Suppression, context: RecordContext): Plann
   const [first, last, now] = [told.firstUs, told.lastUs, context.receivedUs].map((us) => new Date(us / 1000).toISOString())
   const count = `${told.suppressed} ${told.suppressed === 1 ? 'message' : 'messages'}`
   const text = `${count}${whom} suppressed, ${why}, from ${first} to ${last}`
-  const header = `<${told.facility * 8 + NOTICE}>1 ${now} ${field(host)} ${field(program)} - suppressed -`
-  const bytes = Buffer.from(`${header} ${text}`)
-  return {
-    record: {
-      bytes,
-      places: Uint32Array.of(0, bytes.length),
-      // No message of a stream has the number 0.
-      context: { ...context, host, peer: host, via: '', sequence: 0, firstSequence: 0, count: 1 },
-    },
-    messages: [0],
-  }
-}
-
-/** A field of the header: printable, without a space, and there. */
-function field(text: string): string {
-  return text.replace(/[^!-~]/g, '?') || '-'
+  return toldLine({ pri: told.facility * 8 + NOTICE, time: now!, host, hostname: host, program, kind: 'suppressed', text }, context)
 }

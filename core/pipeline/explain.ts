@@ -1,10 +1,10 @@
 // Why a message goes where it goes, rule by rule.
 
 import type { Condition } from '../syslog/condition.ts'
+import { isMark, MARK_PRI } from '../syslog/mark.ts'
 import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
 import { FACILITIES, SEVERITIES } from '../syslog/priority.ts'
-import { selectsPri } from '../syslog/selector.ts'
-import type { Rule } from './rules.ts'
+import { type Rule, selectorChooses } from './rules.ts'
 
 export interface ExplainedRule {
   readonly name: string
@@ -28,7 +28,8 @@ export function explain(rules: readonly Rule[], line: Uint8Array, context: Messa
   const message = new MessageFields()
   message.begin(line, 0, line.length)
   message.locate()
-  const priority = `${FACILITIES[message.pri >>> 3]}.${SEVERITIES[message.pri & 7]}`
+  const isOfMark = message.pri === MARK_PRI && isMark(line, 0, line.length)
+  const priority = `${isOfMark ? 'mark' : FACILITIES[message.pri >>> 3]}.${SEVERITIES[message.pri & 7]}`
   const program = message.field(message.appStart, message.appEnd)
   const destinations = new Set<number>()
   let stoppedBy: string | undefined
@@ -61,7 +62,7 @@ export function explanationLines(explanation: Explanation, nameOf: (destination:
 }
 
 function failureOf(rule: Rule, message: MessageFields, context: MessageContext, priority: string): string | undefined {
-  if (!selectsPri(rule.bits, message.pri)) return `${shownSelect(rule)} does not choose ${priority}`
+  if (!selectorChooses(rule, message.bytes, message.start, message.end)) return `${shownSelect(rule)} does not choose ${priority}`
   return rule.condition === undefined ? undefined : whyNot(rule.condition, message, context)
 }
 

@@ -3,6 +3,7 @@
 
 import { allOf, type Condition, hostCondition, programCondition } from '../syslog/condition.ts'
 import { compileFilter, type FilterOptions } from '../syslog/filter.ts'
+import { isMark, MARK_PRI } from '../syslog/mark.ts'
 import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
 import { readNames } from '../syslog/name-test.ts'
 import { PRI_DEFAULT, PRI_LIMIT, readPri } from '../syslog/priority.ts'
@@ -25,6 +26,7 @@ export interface Rule {
   readonly words: RuleWords
   /** A bit per facility and severity: where it is not set, the rule never matches. */
   readonly bits: Uint8Array
+  /** The same for marks. */
   readonly markBits: number
   /** What must hold besides. */
   readonly condition: Condition | undefined
@@ -67,13 +69,32 @@ export function compileRule(words: RuleWords, number: number, destinations: read
   }
 }
 
+/** Beside those of the 192 PRIs the row of the marks, which have a facility of their own: core/syslog/mark.ts. */
+const MARK_ROW = PRI_LIMIT + 1
+
+/** By what selectors choose the message at `start..end`: its PRI, or MARK_ROW. Hot. */
+function rowOf(bytes: Uint8Array, start: number, end: number): number {
+  const packed = readPri(bytes, start, end)
+  const pri = packed === -1 ? PRI_DEFAULT : packed >>> 3
+  return pri === MARK_PRI && isMark(bytes, start, end) ? MARK_ROW : pri
+}
+
+function selectsRow({ bits, markBits }: Pick<Rule, 'bits' | 'markBits'>, row: number): boolean {
+  return row === MARK_ROW ? ((markBits >>> (MARK_PRI & 7)) & 1) === 1 : selectsPri(bits, row)
+}
+
+/** Whether the rule's selector chooses the message; its condition is not asked. Hot. */
+export function selectorChooses(rule: Pick<Rule, 'bits' | 'markBits'>, bytes: Uint8Array, start: number, end: number): boolean {
+  return selectsRow(rule, rowOf(bytes, start, end))
+}
+
 export class RuleList {
   readonly rules: readonly Rule[]
   /** The destinations of the last message, in the order of the rules, each once; only the first `route()` of them count. */
   hits: Uint16Array
-  /** Per PRI the destinations, where they depend on nothing else. */
+  /** Per PRI, and for marks, the destinations where they depend on nothing else. */
   readonly #fixed: Array<Uint16Array | undefined> = []
-  /** Per PRI the rules to walk, where they do not. */
+  /** The same way the rules to walk, where they do. */
   readonly #walks: Rule[][] = []
   readonly #walked: Uint16Array
   readonly #seen: Uint32Array
@@ -86,10 +107,10 @@ export class RuleList {
     this.#walked = new Uint16Array(count)
     this.#seen = new Uint32Array(count)
     this.hits = this.#walked
-    for (let pri = 0; pri <= PRI_LIMIT; pri++) {
+    for (let row = 0; row <= MARK_ROW; row++) {
       const walk: Rule[] = []
       for (const rule of rules) {
-        if (!selectsPri(rule.bits, pri)) continue
+        if (!selectsRow(rule, row)) continue
         walk.push(rule)
         // What follows an unconditional stop is never reached.
         if (rule.stop && rule.condition === undefined) break
@@ -102,36 +123,20 @@ export class RuleList {
 
   /** Where the message at `start..end` goes. @returns how many of `hits` count; they hold until the next call */
   route(bytes: Uint8Array, start: number, end: number, context: MessageContext): number {
-    const packed = readPri(bytes, start, end)
-    const pri = packed === -1 ? PRI_DEFAULT : packed >>> 3
-    const fixed = this.#fixed[pri]
+    const row = rowOf(bytes, start, end)
+    const fixed = this.#fixed[row]
     if (fixed !== undefined) {
       this.hits = fixed
       return fixed.length
     }
-    return this.#walk(pri, bytes, start, end, context)
+    return this.#walk(row, bytes, start, end, context)
   }
 
-  /**
-   * Where a mark of the daemon itself goes, which has a facility of its own. Rules with further tests take none.
-   * @returns as route() does
-   */
-  routeMark(severity: number): number {
-    const chosen = new Set<number>()
-    for (const rule of this.rules) {
-      if (((rule.markBits >>> severity) & 1) === 0 || rule.condition !== undefined) continue
-      for (const destination of rule.destinations) chosen.add(destination)
-      if (rule.stop) break
-    }
-    this.hits = Uint16Array.from(chosen)
-    return chosen.size
-  }
-
-  #walk(pri: number, bytes: Uint8Array, start: number, end: number, context: MessageContext): number {
+  #walk(row: number, bytes: Uint8Array, start: number, end: number, context: MessageContext): number {
     const message = this.#message
     const hits = this.#walked
     const seen = this.#seen
-    const walk = this.#walks[pri]!
+    const walk = this.#walks[row]!
     this.#round = (this.#round + 1) >>> 0
     if (this.#round === 0) {
       seen.fill(0)

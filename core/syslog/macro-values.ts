@@ -48,7 +48,7 @@ export class MacroReader implements MacroSource {
   }
 }
 
-function range(start: 'hostStart' | 'appStart' | 'procStart', end: 'hostEnd' | 'appEnd' | 'procEnd'): MacroValue {
+function range(start: 'hostStart' | 'appStart' | 'procStart' | 'idStart', end: 'hostEnd' | 'appEnd' | 'procEnd' | 'idEnd'): MacroValue {
   return ({ message }, place) => {
     place.start = message[start]
     place.end = message[end]
@@ -78,6 +78,7 @@ const VALUES: Readonly<Record<string, MacroValue>> = {
   SOURCEIP: ({ context }) => context.sourceIp,
   PROGRAM: range('appStart', 'appEnd'),
   PID: range('procStart', 'procEnd'),
+  MSGID: range('idStart', 'idEnd'),
   FACILITY: ({ message }) => FACILITIES[message.pri >>> 3]!,
   LEVEL: ({ message }) => SEVERITIES[message.pri & 7]!,
   PRI: ({ message }) => String(message.pri),

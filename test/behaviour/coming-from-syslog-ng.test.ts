@@ -215,6 +215,7 @@ const MACRO_VALUES: Readonly<Record<string, string | RegExp>> = {
   $MSG: 'structured',
   $SDATA: /\[origin@32473 ip="192\.0\.2\.1"\]$/,
   '${.SDATA.origin@32473.ip}': '192.0.2.1',
+  $MSGID: 'ID7',
   $UNIQID: /^[0-9a-f]{32}-\d+$/,
 }
 const MACRO_CODES = Object.keys(MACRO_VALUES)
@@ -362,6 +363,15 @@ test.serial('all translations run together: every message is where the table say
   if (process.getuid?.() === 0) t.is(gid, Number(execFileSync('getent', ['group', 'adm'], { encoding: 'utf8' }).split(':')[2]))
   const noise = linesOf(on('limited')).filter((line) => line.endsWith(': noise')).length
   t.true(noise >= 2 && noise < NOISE_COUNT, `${noise} of ${NOISE_COUNT}`)
+  const again = () => linesOf(on('folded')).flatMap((line) => / chatter: last message repeated (\d+) times$/.exec(line)?.[1] ?? [])
+  const once = () => linesOf(on('folded')).filter((line) => line.endsWith(': noise')).length
+  // Until another message of the host has come.
+  await eventually('the noise in all', () => once() + again().reduce((sum, count) => sum + Number(count), 0) === NOISE_COUNT)
+  t.true(again().length > 0)
+  await eventually('a mark', () => linesOf(on('iso')).some((line) => / web01\.example\.com -: -- MARK --$/.test(line)))
+  t.true(linesOf(at('var/log/all')).some((line) => line.endsWith(' -- MARK --')))
+  t.false(linesOf(at('var/log/auth.err')).some((line) => line.endsWith(' -- MARK --')))
+  shown.add('mark: 20min').add('/var/log/folded')
   t.false(fs.existsSync(on('absent')), 'with create_dirs: false nothing is made')
   fs.mkdirSync(on('absent'))
   await shows(t, on('absent/messages'), [...ALL, ...Object.keys(FOREIGN)])

@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test from 'ava'
 import { plainLines, readPlain } from '../../cli/plain-reading.ts'
+import { askStatus } from '../../core/daemon/status-socket.ts'
 import { FACILITIES, SEVERITIES } from '../../core/syslog/priority.ts'
 import { AGENT_NAME, Chain, linesOf, type Status } from '../support/chain.ts'
 import { Daemon, loghop } from '../support/daemon.ts'
@@ -137,4 +138,106 @@ test('what is chosen for a foreign receiver alone goes there', async (t) => {
   const lines = await chain.lines(3)
   t.is(lines.filter((line) => line.endsWith(': shipped and sent')).length, 2)
   t.is(lines.filter((line) => line.endsWith(': shipped')).length, 1)
+})
+
+test('marks: written by the rules that choose mark and by no other, kept across kill -9 as any message, and shipped as syslog.info', async (t) => {
+  const chain = await Chain.make(t)
+  chain.agentOptions['sources'] = [{ unix: chain.socket }, { mark: '1s' }]
+  chain.agentOptions['rules'] = [
+    { select: 'mark.*', to: chain.place('marks'), format: 'bsd' },
+    { select: 'syslog.*', to: chain.place('syslog') },
+    { select: '*.*', dialect: 'freebsd', to: chain.place('all') },
+    { select: '*.notice', to: chain.place('notice') },
+    { select: '*.info', to: chain.place('info') },
+  ]
+  await chain.startRelay()
+  t.regex(await (await chain.startAgent()).event('started'), /takes messages from unix \S+, mark every 1s /)
+  sendDatagrams(chain.socket, ['<46>tag: number 1.'])
+  const marks = () => linesOf(chain.place('marks'))
+  await eventually('a mark', () => marks().length > 0)
+  await chain.agent.end('SIGKILL')
+  const before = marks().length
+  await chain.startAgent()
+  await eventually('another mark', () => marks().length > before)
+  await chain.agent.end('SIGTERM')
+  for (const line of marks()) t.regex(line, /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d web01 -- MARK --$/)
+  t.deepEqual(
+    ['syslog', 'all', 'info'].map((name) => linesOf(chain.place(name)).filter((line) => line.includes('number 1.')).length),
+    [1, 1, 1],
+  )
+  const marksIn = (lines: readonly string[]) => lines.filter((line) => line.endsWith(' web01.example.com -: -- MARK --')).length
+  t.deepEqual(
+    ['syslog', 'all', 'notice', 'info'].map((name) => marksIn(linesOf(chain.place(name)))),
+    [0, 0, 0, marks().length],
+  )
+  const filed = await chain.lines(marks().length + 1)
+  t.is(marksIn(filed), marks().length)
+})
+
+test('a directory where a file is meant, to write or to read: check and run tell it alike, at once, and the rest goes on', async (t) => {
+  const chain = await Chain.make(t)
+  const [folder, other] = [chain.place('folder'), chain.place('other')]
+  for (const one of [folder, other]) fs.mkdirSync(one)
+  chain.agentOptions['sources'] = [{ unix: chain.socket }, { file: folder }]
+  chain.agentOptions['rules'] = [{ to: [folder, chain.place('all')] }]
+  chain.relayOptions['destinations'] = [{ files: other }, ...(chain.relayOptions['destinations'] as object[])]
+  await chain.startRelay()
+  await chain.startAgent()
+  const written = `Cannot write to ${folder}: it is no plain file but a directory`
+  const read = `Cannot read ${folder} line by line: it is a directory`
+  const remedies = {
+    [written]: `Name a file in it, such as ${folder}/messages, or move it away`,
+    [read]: `Name the files in it, such as ${folder}/*.log`,
+  }
+  t.true((await chain.agent.event('files-failed')).includes(`${written}. ${remedies[written]}`), chain.agent.said)
+  t.true((await chain.agent.event('file-unreadable')).includes(`${read}. ${remedies[read]}`))
+  t.true((await chain.relay.event('files-failed')).includes(written.replace(folder, other)))
+  const check = async (program: string, config: string): Promise<string> => {
+    const { code, stdout } = await loghop(program, 'check', '--config', config)
+    t.is(code, 78)
+    return stdout.replaceAll(other, folder)
+  }
+  const agent = await check('agent', chain.agentConfig)
+  for (const text of [written, read]) t.true(agent.includes(`: ${text}\n      ${remedies[text]}\n`), agent)
+  t.true((await check('relay', chain.relayConfig)).includes(`: ${written}\n      ${remedies[written]}\n`))
+  sendOne(chain, 'number 1.')
+  await eventually('the other file', () => linesOf(chain.place('all')).length === 1)
+  fs.rmdirSync(folder)
+  await eventually('the file that could not be', () => fs.existsSync(folder) && linesOf(folder).length > 0)
+})
+
+test('repeated: fold: each message is a line or in the count of one, across kill -9, a stop, and the reload that ends it', async (t) => {
+  const chain = await Chain.make(t)
+  const folded = chain.place('folded')
+  chain.agentOptions['rules'] = [{ select: '*.notice', to: { file: folded, repeated: 'fold' }, format: 'bsd' }]
+  await chain.startRelay()
+  await chain.startAgent()
+  let shipped = 0
+  const say = async (count: number, text: string) => {
+    sendDatagrams(chain.socket, Array<string>(count).fill(`<13>app: ${text}`))
+    shipped += count
+    await chain.lines(shipped)
+  }
+  const shown = () => linesOf(folded).map((line) => line.replace(/^.{15} web01 app(\[\d+\])?: /, ''))
+  await say(40, 'again')
+  await eventually('the first', () => shown().length > 0)
+  await chain.agent.end('SIGKILL')
+  await chain.startAgent()
+  await say(2, 'again')
+  t.deepEqual(await chain.agent.end('SIGTERM'), { code: 0, signal: null })
+  await chain.startAgent()
+  await say(1, 'other')
+  const before = ['again', 'last message repeated 41 times', 'other']
+  await eventually('the count', () => shown().length >= before.length)
+  t.deepEqual(shown(), before)
+  await say(9, 'other')
+  const filed = async () => ((await askStatus(chain.place('agent-spool')))['destinations'] as Array<Record<string, unknown>>)[1]!
+  await eventually('all to be folded', async () => (await filed())['folded'] === 9)
+  t.is((await filed())['folding_hosts_limit'], 1024)
+  chain.agentOptions['rules'] = [{ select: '*.notice', to: folded, format: 'bsd' }]
+  t.is((await loghop('agent', 'reload', '--config', chain.agentConfig)).code, 0)
+  await say(2, 'other')
+  const after = [...before, 'last message repeated 9 times', 'other', 'other']
+  await eventually('all', () => shown().length >= after.length)
+  t.deepEqual(shown(), after)
 })

@@ -5,6 +5,8 @@ import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { Metrics } from '../../core/base/metrics.ts'
+import { FoldRepeats } from '../../core/destinations/fold-repeats.ts'
 import { compileRule, RuleList } from '../../core/pipeline/rules.ts'
 import { lineFormat } from '../../core/syslog/line-format.ts'
 import { MessageFields, messageContext } from '../../core/syslog/message-fields.ts'
@@ -12,6 +14,7 @@ import { FACILITIES, SEVERITIES } from '../../core/syslog/priority.ts'
 import { compileSelector, selectsPri } from '../../core/syslog/selector.ts'
 import { eventually } from '../support/eventually.ts'
 import { rsyslogArguments, rsyslogConf } from '../support/rsyslog-conf.ts'
+import { recordOf, textsOf } from '../unit/destinations/shaped.ts'
 
 const PRIS = Array.from({ length: 192 }, (_, pri) => pri)
 
@@ -209,4 +212,42 @@ test('rsyslogd takes messages by their properties as we do', async (t) => {
     t.deepEqual(taken, expected, property)
   }
   return undefined
+})
+
+test("inetutils' syslogd writes and counts what is said again as repeated: fold does, but for the program that we name and a single repeat", async (t) => {
+  const texts = [...'aaabbcdddddac'].map((letter) => `says ${letter}.`).concat('says end.')
+  const kind = KINDS.find(({ name }) => name.startsWith('inetutils'))!
+  const found = await written(
+    t,
+    kind,
+    texts.map((text) => `<13>Nov 23 02:50:00 tag[7]: ${text}`),
+    (at) => texts[at]!,
+    [],
+  )
+  if (found === undefined) return t.pass()
+  const theirs = found[0]!.map((line) => line.replace(/^.{15} \S+ /, '')).filter((line) => !line.startsWith('syslogd'))
+  const fold = new FoldRepeats(undefined, undefined, undefined, new Metrics())
+  const ours = textsOf(
+    fold,
+    recordOf(
+      0,
+      texts.map((text) => `<13>1 2026-11-23T02:50:00Z web01 tag 7 - - ${text}`),
+    ),
+  )
+  const shown = ours.map((text) => {
+    const fields = new MessageFields()
+    const bytes = Buffer.from(text)
+    fields.begin(bytes, 0, bytes.length)
+    const result = lineFormat('$MSGHDR$MSG', () => 0)
+    const line = Buffer.alloc(1000)
+    const end = result.kind === 'format' ? result.format.write(fields, messageContext({}), line, 0) : 0
+    return line.toString('utf8', 0, end - 1)
+  })
+  const classic = shown.map((line) => line.replace(/^tag: (?=last message)/, ''))
+  t.deepEqual(
+    // For a single repeat it has kept the message itself, and writes that.
+    classic.map((line, at) => (line === 'last message repeated 1 times' ? classic[at - 1]! : line)),
+    theirs,
+  )
+  t.true(theirs.includes('last message repeated 4 times'))
 })

@@ -1,5 +1,5 @@
-// A process that files what stands in a spool, with rotation, until it is done or killed: `node files-process.ts DIRECTORY COMPRESS [chosen|limited]`;
-// `limited` without rotation.
+// A process that files what stands in a spool, with rotation, until it is done or killed: `node files-process.ts DIRECTORY COMPRESS [chosen|limited|folded]`;
+// the last two without rotation.
 
 import * as path from 'node:path'
 import { systemClock } from '../../core/base/clock.ts'
@@ -11,8 +11,8 @@ import { FilePlanner } from '../../core/destinations/file-plan.ts'
 import { FilesDestination } from '../../core/destinations/files.ts'
 import { limitOption } from '../../core/destinations/limit-options.ts'
 import { FileLines } from '../../core/destinations/line-maker.ts'
-import { LoadLimit } from '../../core/destinations/load-limit.ts'
 import { selectorSelects } from '../../core/destinations/selector-selects.ts'
+import { makeShaper, type ShaperOptions } from '../../core/destinations/shapers.ts'
 import { SharedRecords } from '../../core/destinations/shared-records.ts'
 
 const [directory, compress, how] = process.argv.slice(2) as [string, 'none' | 'gzip' | 'zstd', string]
@@ -21,12 +21,13 @@ const metrics = new Metrics()
 const { spool, close } = openSpool({ directory: path.join(directory, 'spool'), limitBytes: 1 << 30 }, log, metrics, systemClock)
 const template = path.join(directory, 'log', '$HOST', 'messages')
 const attachment = spool.attach('files-test', true)
-const shaper =
-  how === 'limited'
-    ? new LoadLimit(limitOption.parse({ rate: '20/s', burst: 100 })!, undefined, savedWithFiles(attachment), metrics)
-    : undefined
+const SHAPERS: Readonly<Record<string, ShaperOptions>> = {
+  limited: { limit: limitOption.parse({ rate: '20/s', burst: 100 }) },
+  folded: { repeated: 'fold' },
+}
+const shaper = makeShaper(SHAPERS[how] ?? {}, undefined, savedWithFiles(attachment), metrics)
 const chosen =
-  how === 'chosen' || how === 'limited'
+  how === 'chosen' || shaper !== undefined
     ? {
         records: new SharedRecords('host', log, metrics),
         planner: new FilePlanner(template, selectorSelects('*.notice'), () => 0, shaper),
@@ -39,11 +40,11 @@ const destination = new FilesDestination(
     template,
     chosen,
     // So that there is time for checkpoints between its writes.
-    fsync: how === 'limited' ? 'batch' : 'checkpoint',
+    fsync: shaper !== undefined ? 'batch' : 'checkpoint',
     modes: { file: 0o640, directory: 0o750 },
     openFilesLimit: 16,
     rotation:
-      how === 'limited'
+      shaper !== undefined
         ? undefined
         : {
             sizeBytes: 100_000,
@@ -63,7 +64,7 @@ const destination = new FilesDestination(
 )
 destination.start()
 process.stdout.write('started\n')
-if (how === 'limited') {
+if (shaper !== undefined) {
   // So that a kill comes between two checkpoints, and the next process goes on from one.
   const from = attachment.acknowledged.offset
   setInterval(() => {

@@ -11,6 +11,7 @@ import { type Behind, type LineRules, nextMessage } from '../../syslog/file-line
 import type { Positions } from '../positions.ts'
 import type { Source } from '../unix-datagram.ts'
 import { WaitingBatch } from '../waiting-batch.ts'
+import { directoryInstead } from './directory-instead.ts'
 import { findFile, isTail, readTo, shortId, tailBytes } from './generation.ts'
 import { isRotatedName, rotatedSiblings } from './siblings.ts'
 import { type OpenGeneration, TailedPath, type TailState } from './tailed-path.ts'
@@ -54,6 +55,7 @@ export class FileSource implements Source {
   #isAsked = false
   #isStopped = false
   #isOverLimit = false
+  #isOfDirectory = false
   readonly #failing = new Set<string>()
   readonly #onFailure: (error: Error) => void
 
@@ -152,6 +154,10 @@ export class FileSource implements Source {
 
   #find(): void {
     const { pattern } = this.#options
+    const fault = directoryInstead(pattern)
+    if (fault !== undefined && !this.#isOfDirectory) this.#log.error('file-unreadable', `${fault.message}. ${fault.remedy}`)
+    this.#isOfDirectory = fault !== undefined
+    if (fault !== undefined) return
     const found = fs.globSync(pattern).filter((file) => !COMPRESSED.test(file))
     // What a rotation has left is found from the path that it was left by.
     const files = found.filter((file) => !found.some((other) => isLeftBy(file, other)))

@@ -99,6 +99,8 @@ for (const [source, problem] of [
   ['{ file: /l, encoding: utf8 }', /sources\[0\].encoding: found "utf8", allowed utf-8 or latin1/],
   ['{ file: /l, multi_line: yes }', /sources\[0\].multi_line: found "yes", allowed none, indented, digit, or a mapping with prefix/],
   ['{ file: /l, multi_line: { prefix: "" } }', /multi_line.prefix: found "" \(0 bytes\)/],
+  ['{ mark: 20 }', /sources\[0\].mark: found number 20, allowed a duration such as 1s, from 1s to 7d/],
+  ['{ mark: 1h }, { mark: 2h }', /sources\[1\]: .*the same as sources\[0\]/],
   ['{ journal: { from: start } }', /sources\[0\].journal.from: found "start", allowed boot, beginning or end/],
   ['{ journal: { fields: [ code ] } }', /journal.fields\[0\]: found "code" \(not capital letters/],
   ['{ journal: { namespace: "a b" } }', /journal.namespace: found "a b" \(not the name of a namespace\)/],

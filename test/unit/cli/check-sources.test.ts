@@ -17,7 +17,9 @@ test('a directory in the place of a file, and a place that is not there, are no 
     const verdicts = await checkSources(load(JSON.stringify(options), agentOptions).sources)
     return verdicts.map(({ isGood, text, remedy }) => [isGood, ...[text, remedy].map((said) => said.replaceAll(directory, 'D'))])
   }
-  t.deepEqual(await verdictsOf({ file: directory }), [[false, 'D is a directory', 'Name the files in it, such as D/*.log']])
+  t.deepEqual(await verdictsOf({ file: directory }), [
+    [false, 'Cannot read D line by line: it is a directory', 'Name the files in it, such as D/*.log'],
+  ])
   t.deepEqual(await verdictsOf({ file: `${directory}/*.log` }), [[true, 'D/*.log matches 1 file, which can be read', '']])
   const make = 'Make its directory, or run the agent as a user that may write there'
   for (const source of ['unix', 'pipe'])

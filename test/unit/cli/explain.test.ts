@@ -115,7 +115,25 @@ test('a relay: destinations and rules, as JSON, for a line of a file that says n
   t.regex(other.stdout, /rule 1 does not match: not so: host \*\.example\.com/)
 })
 
+test('a mark, which no other line is', (t) => {
+  const marks = AGENT.replace('"*.err", to: /dev/console', '"mark.*", to: /var/log/marks').replace('auth,authpriv.*', 'syslog.*')
+  t.regex(
+    run(t, marks, ['--priority', 'mark.info', 'MARK']).stdout,
+    /^mark\.info from web01\.example\.com\n.*errors matches: mark\.\* chooses mark\.info.*\n.*\n.*rule 3 does not match: syslog\.\* does not choose mark\.info\n/,
+  )
+  t.regex(run(t, marks, ['--priority', 'syslog.info', '--', '-- MARK --']).stdout, /^syslog\.info from .*\n.*errors does not match/)
+  t.is(run(t, marks, ['--priority', 'mark.info', 'x']).status, 64)
+})
+
 for (const [what, config, args, status, said] of [
+  [
+    'a host that is none',
+    AGENT,
+    ['--host', 'not a host!', 'x'],
+    64,
+    /--host "not a host!" is no host name, .*\n {2}Write a name such as web01/,
+  ],
+  ['a host apart that is none', RELAY, ['--host', '_unverified/..', 'x'], 64, /--host "_unverified\/\.\." is no host name/],
   ['a PRI that is none', AGENT, ['<999>x'], 64, /begins with <999>, which is no priority\n {2}Write 8 times the facility plus the level/],
   [
     'a priority that is none',

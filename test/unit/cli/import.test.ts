@@ -4,6 +4,7 @@ import * as os from 'node:os'
 import * as path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
+import { agentOptions } from '../../../agent/options.ts'
 import { compareReadings } from '../../../cli/import-compare.ts'
 import { type ConfEntry, guessDialect, readConf } from '../../../cli/import-conf.ts'
 import { agentYaml } from '../../../cli/import-yaml.ts'
@@ -144,6 +145,23 @@ for (const [what, dialect, text, expected] of [
     'mail.* /a;mine',
     ['# the template mine is not translated; write it as format:', '- { name: "c:1", select: "mail.*", to: /a, format: bsd }'],
   ],
+  [
+    'marks',
+    'freebsd',
+    '*.info /all\nmark.*;mail.none /marks\ncron.* /cron',
+    [
+      'rules:',
+      '- { name: "c:1", select: "*.info", dialect: freebsd, to: /all, format: bsd }',
+      '- { name: "c:2", select: "mark.*;mail.none", to: /marks, format: bsd }',
+      '- { name: "c:3", select: "cron.*", to: /cron, format: bsd }',
+    ],
+  ],
+  [
+    'all facilities, and of them no marks',
+    'linux',
+    '*.*;mark.none /all',
+    ['- { name: "c:1", select: "*.*;mark.none", to: /all, format: bsd }'],
+  ],
   ["a path with macros' sign", 'linux', 'mail.* /a/$HOST', ['- { name: "c:1", select: "mail.*", to: "/a/$$HOST", format: bsd }']],
 ] as const)
   test(`${dialect}: ${what}`, (t) => {
@@ -151,7 +169,31 @@ for (const [what, dialect, text, expected] of [
     t.notThrows(() => rulesOf(readConf(text, '/etc/c', dialect), dialect))
   })
 
+for (const [text, dialect, every] of [
+  ['mark.* /m', 'openbsd', '20min'],
+  ['*.*;mark.info /m', 'freebsd', '20min'],
+  ['$ModLoad immark\n*.* /m', 'linux', '20min'],
+  ['module(load="immark" interval="600")\n*.* /m', 'linux', '10min'],
+  ['module(load="immark")\n$MarkMessagePeriod 90', 'linux', '90s'],
+  ['mark.none /m\n*.* /n', 'linux', undefined],
+] as const)
+  test(`${dialect}: ${text.replace('\n', ', ')} gives ${every === undefined ? 'no marks' : `a mark every ${every}`}`, (t) => {
+    const entries = readConf(text, '/etc/c', dialect)
+    t.deepEqual(
+      entries.filter(({ kind }) => kind === 'not translated'),
+      [],
+    )
+    const { sources } = load(agentYaml(entries, ['c'], dialect), agentOptions)
+    const wanted = every === undefined ? [] : [{ mark: Number.parseInt(every, 10) * (every.endsWith('min') ? 60_000 : 1000) }]
+    t.deepEqual(
+      sources?.filter((source) => typeof source === 'object' && 'mark' in source),
+      wanted,
+    )
+  })
+
 for (const [text, reason] of [
+  ['module(load="immark" interval="0")', /no interval/],
+  ['$MarkMessagePeriod often', /no interval/],
   ['$ModLoad imudp', /a setting of rsyslog itself; sources:/],
   ['$FileOwner syslog', /files of rules are 0640/],
   ['module(load="imudp"\n  x="y")', /RainerScript/],

@@ -6,28 +6,8 @@ import { Metrics } from '../../../core/base/metrics.ts'
 import { limitOption } from '../../../core/destinations/limit-options.ts'
 import { LoadLimit } from '../../../core/destinations/load-limit.ts'
 import { messageSelects } from '../../../core/destinations/selector-selects.ts'
-import type { SharedRecord } from '../../../core/destinations/shared-records.ts'
-import { messageContext } from '../../../core/syslog/message-fields.ts'
 import { Random, runSeed } from '../../support/random.ts'
-
-const START_US = Date.UTC(2026, 0, 1) * 1000
-
-/** A record of these messages, received so many seconds after the start. */
-function recordOf(second: number, messages: readonly string[], host = 'web01'): SharedRecord {
-  const bytes = Buffer.from(messages.join(''))
-  const places: number[] = []
-  let at = 0
-  for (const message of messages) {
-    places.push(at, at + Buffer.byteLength(message))
-    at += Buffer.byteLength(message)
-  }
-  const context = {
-    ...messageContext({ host, receivedUs: START_US + second * 1_000_000, localHost: 'loghost' }),
-    sequence: 0,
-    firstSequence: 1,
-  }
-  return { bytes, places: Uint32Array.from(places), context: { ...context, count: messages.length } } as unknown as SharedRecord
-}
+import { interrupted, recordOf, textsOf } from './shaped.ts'
 
 function flood(count: number, program = 'app', pri = 14): string[] {
   return Array.from({ length: count }, (_, index) => `<${pri}>1 - web01 ${program} - - - number ${index}`)
@@ -35,15 +15,6 @@ function flood(count: number, program = 'app', pri = 14): string[] {
 
 function limitOf(text: string, metrics = new Metrics(), saved?: unknown): LoadLimit {
   return new LoadLimit(limitOption.parse(parse(text))!, undefined, saved, metrics)
-}
-
-/** Messages that come of the record, as text. */
-function textsOf(limit: LoadLimit, record: SharedRecord): string[] {
-  return limit
-    .shape(record)
-    .flatMap(({ record: { bytes, places }, messages }) =>
-      messages.map((at) => bytes.toString('utf8', places[at * 2]!, places[at * 2 + 1]!)),
-    )
 }
 
 test('a program that floods is cut to its burst and its rate; what it lost is told once it is quiet, and nothing is unaccounted for', (t) => {
@@ -149,27 +120,7 @@ test('interrupted anywhere, gone back, saved and restored: the same comes out as
       const messages = Array.from({ length: random.int(0, 12) }, (_, at) => `<${random.int(8, 15)}>1 - - p${random.int(0, 80)} - - - ${at}`)
       return recordOf(second, messages, `h${random.int(0, 3)}`)
     })
-    const whole = limitOf(text)
-    const wanted = records.map((record) => textsOf(whole, record))
-    whole.settle(records.length)
-    let limit = limitOf(text)
-    let settled = 0
-    let shaped = 0
-    while (settled < records.length) {
-      const step = random.int(0, 9)
-      if (step < 6 && shaped < records.length) {
-        t.deepEqual(textsOf(limit, records[shaped]!), wanted[shaped], `record ${shaped}, round ${round}`)
-        shaped++
-      } else if (step < 8) {
-        const count = random.int(0, shaped - settled)
-        limit.settle(count)
-        settled += count
-      } else {
-        if (step === 8) limit.rewind()
-        else limit = limitOf(text, new Metrics(), JSON.parse(JSON.stringify(limit.saved())))
-        shaped = settled
-      }
-    }
+    const [limit, whole] = interrupted(t, random, records, (saved) => limitOf(text, new Metrics(), saved))
     t.deepEqual(new Set(limit.saved() as object[]), new Set(whole.saved() as object[]))
   }
 })

@@ -2,6 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { explain, explanationLines } from '../../../core/pipeline/explain.ts'
 import { compileRule, RuleList, type RuleWords } from '../../../core/pipeline/rules.ts'
+import { isMark, markMessage } from '../../../core/syslog/mark.ts'
 import { MessageFields, messageContext } from '../../../core/syslog/message-fields.ts'
 import { FACILITIES, SEVERITIES } from '../../../core/syslog/priority.ts'
 import { compileSelector, selectsPri } from '../../../core/syslog/selector.ts'
@@ -161,8 +162,38 @@ test('marks are chosen by a table of their own', (t) => {
     { select: 'mark.*', stop: true },
     {},
   ])
-  t.is(list.routeMark(6), 2)
-  t.deepEqual([...list.hits], [0, 3])
-  t.is(list.routeMark(7), 1)
-  t.deepEqual([...list.hits], [3])
+  const taken = (rules: RuleList, message: Uint8Array): number[] => {
+    const count = rules.route(message, 0, message.length, CONTEXT)
+    return [...rules.hits.subarray(0, count)]
+  }
+  const mark = markMessage('2026-11-25T03:12:07.000000+00:00', 'web01')
+  t.deepEqual(taken(list, mark), [0, 3])
+  const tests = listOf([{ select: 'syslog.*' }, { when: { match: 'MARK' } }, { when: { level: 'info' } }, { host: 'web01' }, {}])
+  t.deepEqual(taken(tests, mark), [1, 3, 4])
+  t.is(explain(tests.rules, mark, CONTEXT).message, 'mark.info from web01')
+  t.is(explain(list.rules, mark, CONTEXT).rules[1]!.reason, '*.* (freebsd) does not choose mark.info')
+})
+
+test('no other message is a mark', (t) => {
+  const mark = markMessage('2026-11-25T03:12:07.000000+00:00', 'web01')
+  t.true(isMark(mark, 0, mark.length))
+  const within = Buffer.concat([Buffer.from('before'), mark, Buffer.from('behind')])
+  t.true(isMark(within, 6, 6 + mark.length))
+  for (let end = 0; end < mark.length; end++) t.false(isMark(mark, 0, end), `cut at ${end}`)
+  for (let at = 0; at < mark.length; at++) {
+    if (at >= 6 && at < mark.length - 22 && mark[at] !== 0x20) continue
+    const changed = Buffer.from(mark)
+    changed[at]! ^= 1
+    t.false(isMark(changed, 0, changed.length), `changed at ${at}`)
+  }
+  for (const text of [
+    '<46>1 2026-11-25T03:12:07Z web01 app 7 - - text - - mark - -- MARK --',
+    '<46>1 2026-11-25T03:12:07Z - - mark - -- MARK --',
+    '<046>1 2026-11-25T03:12:07Z web01 - - mark - -- MARK --',
+    '<46>1  web01 - - mark - -- MARK --',
+    '<46>1 2026-11-25T03:12:07Z  - - mark - -- MARK --',
+    '<46>1 - - mark - -- MARK --',
+    ' - - mark - -- MARK --',
+  ])
+    t.false(isMark(Buffer.from(text), 0, text.length), text)
 })

@@ -110,6 +110,7 @@ for (const [destination, problem] of [
   ['{ files: /l, rotate: { keep: 3 } }', /neither size nor every/],
   ['{ files: /l, zone: Mars/Olympus }', /no such zone/],
   ['{ files: /l, format: rfc3164 }', /neither a name/],
+  ['{ files: /l, repeated: count }', /destinations\[0\].repeated: found "count", allowed write or fold/],
   ['{ files: /l }, { files: /l }', /the same as destinations\[0\]/],
   ['{ files: /var/l }, { files: /var//./l }', /the same as destinations\[0\]/],
   ['{ pipe: relative }', /destinations\[0\].pipe: found "relative" \(not absolute\)/],
@@ -121,7 +122,7 @@ for (const [destination, problem] of [
   ['{ files: /l, file_mode: "1777" }', /not three octal digits/],
   [
     '{ files: /l, forward: [ "central:6514" ] }',
-    /destinations\[0\].forward: found an unknown key, allowed files, select, when, file_mode, directory_mode, owner, group, create_dirs, fsync, format, zone, limit, rotate, expire, compress, latest$/,
+    /destinations\[0\].forward: found an unknown key, allowed files, select, when, file_mode, directory_mode, owner, group, create_dirs, fsync, format, zone, limit, repeated, rotate, expire, compress, latest$/,
   ],
   ['{ file: /l }', /destinations\[0\].file: found an unknown key \(did you mean "files"\?\), allowed files,/],
   [

@@ -68,6 +68,7 @@ for (const [macro, expected] of [
   ['.SDATA.a@32473.1.y', 'q"]'],
   ['.SDATA.a@32473.1.z', ''],
   ['UNIQID', 'ab12-7'],
+  ['MSGID', 'ID7'],
 ] as const) {
   test(`the macro ${macro} is ${JSON.stringify(expected)}`, (t) => {
     t.is(line(`\${${macro}}.`), `${expected}.\n`)
