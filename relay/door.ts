@@ -70,7 +70,7 @@ export class Door {
   readonly #listeningWorld: ListeningWorld
   readonly #comings: Comings
   readonly #budget: NameBudget
-  /** Of the listeners with streams, by the limit of their messages. */
+  /** Of the listeners with streams, by the limit of their messages. Kept when no listener has that limit any more: its last connections may. */
   readonly #foreign = new Map<number, ForeignMessages>()
   #listening: readonly Listening[] = []
   /** No longer in the configuration; their last connections are about to end. */
@@ -178,8 +178,6 @@ export class Door {
     this.#listening = wanted.map(({ listening }) => listening)
     for (const { listening, listener } of wanted) if (!made.includes(listening)) listening.change(listener)
     for (const listening of made) listening.pause(this.#isPaused)
-    const limits = new Set(this.#listening.map(({ listener }) => listener.limit))
-    for (const limit of this.#foreign.keys()) if (!limits.has(limit)) this.#foreign.delete(limit)
     for (const listening of gone) this.#leave(listening)
     for (const { peer, listening, origins } of this.#guests.values()) {
       const { rights } = origins
@@ -289,6 +287,7 @@ export class Door {
     const deadline = performance.now() + LEAVE_LIMIT_MS
     const isWaiting = (): boolean => [...this.#guests.keys()].some(({ session }) => !session.isAcknowledged)
     while (isWaiting() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10))
+    for (const foreign of this.#foreign.values()) foreign.flush()
   }
 
   destroy(): void {
