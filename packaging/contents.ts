@@ -28,7 +28,7 @@ export interface Build {
 
 export async function fillTree(tree: Tree, { root, cache, architecture, epoch }: Build): Promise<void> {
   const text = (file: string): string => fs.readFileSync(path.join(root, file), 'utf8')
-  addApplication(tree, root, cache, architecture)
+  await addApplication(tree, root, cache, architecture)
   stripSymbols(tree.place(`${HOME}/node`), architecture)
   tree.put('usr/bin/loghop', text('packaging/debian/loghop'), 0o755)
   for (const name of fs.readdirSync(path.join(root, 'systemd')).filter((file) => /\.(service|socket)$/.test(file)))
