@@ -74,7 +74,7 @@ for (const architecture of architectures as Architecture[]) {
   tree.settle(build.epoch)
   process.stdout.write(`${architecture}: ${tree.files().length} files, ${(tree.bytes / MIB).toFixed(1)} MiB installed\n`)
   if (!values.quick && ARCHITECTURES[architecture] === process.arch)
-    process.stdout.write(`start of the agent to READY: ${(await measureStart(tree)).map((ms) => ms.toFixed(0)).join(', ')} ms\n`)
+    process.stdout.write(`start of the agent to READY: ${await measureStart(tree)}\n`)
   if (!values.quick) show(packTar(tree, build, out))
   show(packDebian(tree, build, out, values.quick ? ['-Zgzip', '-z1'] : ['-Zxz']))
   fs.rmSync(tree.root, { recursive: true, force: true })

@@ -19,6 +19,21 @@ const LICENCE = /^(licen[cs]e|notice|copying)/i
 // Of dependencies in the older form of modules, to ask Node for its own.
 const BANNER = "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
 
+/** Our messages are our own, and English: what zod says in fifty languages stays away. */
+const WITHOUT_LANGUAGES = {
+  name: 'without-languages',
+  setup(build: BundlerHooks): void {
+    build.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+      loader: 'js',
+    }))
+  },
+}
+
+interface BundlerHooks {
+  onLoad(where: { filter: RegExp }, load: () => { contents: string; loader: 'js' }): void
+}
+
 interface Bundler {
   build(options: Readonly<Record<string, unknown>>): Promise<{ outputFiles: ReadonlyArray<{ path: string; text: string }> }>
 }
@@ -52,6 +67,10 @@ export async function bundle(tree: Tree, app: string): Promise<void> {
     format: 'esm',
     platform: 'node',
     banner: { js: BANNER },
+    // Names and lines stay, for whoever reads a stack; indentation and comments are a third of what a start would read.
+    minifyWhitespace: true,
+    lineLimit: 140,
+    plugins: [WITHOUT_LANGUAGES],
     legalComments: 'inline',
     logLevel: 'error',
     write: false,
