@@ -37,6 +37,7 @@ export async function fillTree(tree: Tree, { root, cache, architecture, epoch }:
     tree.put(`${DOC}/examples/${name}`, text(`systemd/examples/${name}`))
   for (const name of fs.readdirSync(path.join(root, 'rc.d')))
     tree.put(`${DOC}/examples/rc.d/${name}`, text(`rc.d/${name}`), name.startsWith('loghop_') ? 0o755 : 0o644)
+  for (const name of fs.readdirSync(path.join(root, 'openrc'))) tree.put(`${DOC}/examples/openrc/${name}`, text(`openrc/${name}`), 0o755)
   tree.put('usr/lib/sysusers.d/loghop.conf', text('packaging/debian/sysusers.conf'))
   tree.put('etc/default/loghop-pki', text('packaging/debian/loghop-pki.default'))
   tree.put('etc/logrotate.d/loghop-relay', text('packaging/debian/loghop-relay.logrotate'))

@@ -59,7 +59,8 @@ test.serial('the same sources make the same package, and lintian finds no error 
 test.serial('shellcheck finds nothing wrong with the scripts', (t) => {
   const ofDebian = ['postinst', 'prerm', 'postrm', 'loghop'].map((name) => path.join(ROOT, 'packaging/debian', name))
   const ofFreebsd = ['loghop_agent', 'loghop_relay', 'loghop_pki'].map((name) => path.join(ROOT, 'rc.d', name))
-  const { status, stdout } = spawnSync('shellcheck', ['--shell=sh', ...ofDebian, ...ofFreebsd], { encoding: 'utf8' })
+  const ofOpenrc = ['loghop-agent', 'loghop-relay', 'loghop-pki'].map((name) => path.join(ROOT, 'openrc', name))
+  const { status, stdout } = spawnSync('shellcheck', ['--shell=sh', ...ofDebian, ...ofFreebsd, ...ofOpenrc], { encoding: 'utf8' })
   t.is(stdout, '')
   t.is(status, 0)
 })
