@@ -74,7 +74,7 @@ const TREATMENTS: ReadonlyArray<readonly [string, string, () => Promise<void>]> 
 /** Restarts, reloads, kills and an upgrade, each under a load of its own. */
 export async function treat(): Promise<void> {
   for (const [name, what, work] of TREATMENTS)
-    await step(`${what}, under ${RATE} messages/s by the socket: each message once`, async () => {
+    await step(`${what}, while a sender offers the socket ${RATE} messages/s: each message once`, async () => {
       const beginMs = performance.now()
       const { sent, retried } = await underLoad(name, RATE, async () => {
         await pause(2000)
