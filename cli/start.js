@@ -20,5 +20,8 @@ if (isDaemon && !hasFlags && !hasPassedSockets && typeof process.execve === 'fun
   const isCheckout = existsSync(new URL('../package-lock.json', import.meta.url))
   const cache = isCheckout ? fileURLToPath(new URL('../node_modules/.cache/loghop', import.meta.url)) : process.env.CACHE_DIRECTORY
   if (cache !== undefined) module.enableCompileCache(cache)
-  await import('./main.ts')
+  // Node takes no types away below node_modules, so the package for npm has all of it in plain JavaScript in a folder of its own.
+  const packed = new URL('../lib/cli/main.js', import.meta.url)
+  if (!isCheckout && existsSync(packed)) await import(packed.href)
+  else await import('./main.ts')
 }

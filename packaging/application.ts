@@ -3,6 +3,7 @@
 import * as fs from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import * as path from 'node:path'
+import { bundle } from './bundle.ts'
 import { ARCHITECTURES, type Architecture, fetched, neededPackages } from './locked.ts'
 import type { Tree } from './tree.ts'
 
@@ -42,23 +43,29 @@ function addPackage(tree: Tree, from: string, place: string, isKept: (file: stri
   }
 }
 
-/** Puts programs, dependencies and the runtime into the tree. @param version of ours, for package.json */
-export function addApplication(tree: Tree, root: string, cache: string, architecture: Architecture): void {
+/** Our programs as plain JavaScript, below `home`. */
+export function addPrograms(tree: Tree, root: string, home: string): void {
   for (const folder of SOURCES) {
     for (const file of filesBelow(path.join(root, folder))) {
-      const place = `${HOME}/app/${folder}/${file}`
+      const place = path.join(home, folder, file)
       const text = (): string => fs.readFileSync(path.join(root, folder, file), 'utf8')
       if (file.endsWith('.d.ts')) continue
       if (file.endsWith('.ts')) tree.put(place.replace(/\.ts$/, '.js'), compiled(text()))
       else if (file.endsWith('.js')) tree.put(place, compiled(text()))
     }
   }
+}
+
+/** Puts programs, dependencies and the runtime into the tree. @param version of ours, for package.json */
+export async function addApplication(tree: Tree, root: string, cache: string, architecture: Architecture): Promise<void> {
+  addPrograms(tree, root, `${HOME}/app`)
   const { name, version, license, type } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, string>
   tree.put(`${HOME}/app/package.json`, `${JSON.stringify({ name, version, license, type }, undefined, 2)}\n`)
   for (const place of neededPackages(root)) addPackage(tree, path.join(root, place), place)
   const processor = ARCHITECTURES[architecture]
   const koffi = `@koromix/koffi-linux-${processor}`
   addPackage(tree, fetched(root, cache, koffi), `node_modules/${koffi}`, (file) => !file.startsWith('musl_'))
+  await bundle(tree, `${HOME}/app`)
   const runtime = fetched(root, cache, `node-linux-${processor}`)
   tree.copy(path.join(runtime, 'bin/node'), `${HOME}/node`, 0o755)
   tree.copy(path.join(runtime, 'LICENSE'), `usr/share/doc/loghop/LICENSE.node`)

@@ -1,5 +1,5 @@
-// npm run package [-- --arch amd64] [--out DIR] [--version VERSION] [--quick]: a .deb and a tar.gz for each processor, the same bytes for the same sources.
-// --quick, for tests: the .deb alone, hardly compressed.
+// npm run package [-- --npm] [--arch amd64] [--out DIR] [--version VERSION] [--quick]: a .deb and a tar.gz for each processor, the same bytes for the same sources.
+// And without --arch the package for npm, which is all of it with --npm. --quick, for tests: the .deb alone, hardly compressed.
 
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { type Build, fillTree } from './contents.ts'
 import { packDebian } from './debian.ts'
 import { ARCHITECTURES, type Architecture } from './locked.ts'
+import { packNpm } from './npm.ts'
 import { measureStart } from './startup.ts'
 import { Tree } from './tree.ts'
 
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     arch: { type: 'string', multiple: true },
     out: { type: 'string', default: path.join(ROOT, 'dist') },
     version: { type: 'string' },
+    npm: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
   },
 })
@@ -62,7 +64,8 @@ const out = path.resolve(values.out)
 const cache = path.join(out, 'cache')
 fs.mkdirSync(cache, { recursive: true })
 const { version } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { version: string }
-for (const architecture of (values.arch ?? Object.keys(ARCHITECTURES)) as Architecture[]) {
+const architectures = values.npm ? [] : (values.arch ?? Object.keys(ARCHITECTURES))
+for (const architecture of architectures as Architecture[]) {
   if (ARCHITECTURES[architecture] === undefined)
     throw new Error(`Cannot package for ${architecture}: known are ${Object.keys(ARCHITECTURES).join(' and ')}`)
   const build: Build = { root: ROOT, cache, architecture, version: values.version ?? version, epoch: sourceEpoch() }
@@ -71,8 +74,9 @@ for (const architecture of (values.arch ?? Object.keys(ARCHITECTURES)) as Archit
   tree.settle(build.epoch)
   process.stdout.write(`${architecture}: ${tree.files().length} files, ${(tree.bytes / MIB).toFixed(1)} MiB installed\n`)
   if (!values.quick && ARCHITECTURES[architecture] === process.arch)
-    process.stdout.write(`start of the agent to READY: ${(await measureStart(tree)).map((ms) => ms.toFixed(0)).join(', ')} ms\n`)
+    process.stdout.write(`start of the agent to READY: ${await measureStart(tree)}\n`)
   if (!values.quick) show(packTar(tree, build, out))
   show(packDebian(tree, build, out, values.quick ? ['-Zgzip', '-z1'] : ['-Zxz']))
   fs.rmSync(tree.root, { recursive: true, force: true })
 }
+if (values.npm || values.arch === undefined) show(packNpm(ROOT, out))

@@ -28,7 +28,7 @@ export interface Build {
 
 export async function fillTree(tree: Tree, { root, cache, architecture, epoch }: Build): Promise<void> {
   const text = (file: string): string => fs.readFileSync(path.join(root, file), 'utf8')
-  addApplication(tree, root, cache, architecture)
+  await addApplication(tree, root, cache, architecture)
   stripSymbols(tree.place(`${HOME}/node`), architecture)
   tree.put('usr/bin/loghop', text('packaging/debian/loghop'), 0o755)
   for (const name of fs.readdirSync(path.join(root, 'systemd')).filter((file) => /\.(service|socket)$/.test(file)))
@@ -37,6 +37,7 @@ export async function fillTree(tree: Tree, { root, cache, architecture, epoch }:
     tree.put(`${DOC}/examples/${name}`, text(`systemd/examples/${name}`))
   for (const name of fs.readdirSync(path.join(root, 'rc.d')))
     tree.put(`${DOC}/examples/rc.d/${name}`, text(`rc.d/${name}`), name.startsWith('loghop_') ? 0o755 : 0o644)
+  for (const name of fs.readdirSync(path.join(root, 'openrc'))) tree.put(`${DOC}/examples/openrc/${name}`, text(`openrc/${name}`), 0o755)
   tree.put('usr/lib/sysusers.d/loghop.conf', text('packaging/debian/sysusers.conf'))
   tree.put('etc/default/loghop-pki', text('packaging/debian/loghop-pki.default'))
   tree.put('etc/logrotate.d/loghop-relay', text('packaging/debian/loghop-relay.logrotate'))

@@ -34,6 +34,19 @@ export class Tree {
     fs.chmodSync(this.place(directory), mode)
   }
 
+  /** With all that is in it. */
+  remove(place: string): void {
+    fs.rmSync(this.place(place), { recursive: true, force: true })
+  }
+
+  removeEmptyDirectories(below: string): void {
+    const names = fs.readdirSync(this.place(below), { recursive: true, encoding: 'utf8' }).sort()
+    for (const name of names.reverse()) {
+      const place = path.join(this.place(below), name)
+      if (fs.statSync(place).isDirectory() && fs.readdirSync(place).length === 0) fs.rmdirSync(place)
+    }
+  }
+
   /** Every file, by its path below the root, sorted. */
   files(): string[] {
     return fs

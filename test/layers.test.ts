@@ -160,3 +160,10 @@ test(`no source file is over ${LINES_LIMIT} lines`, (t) => {
     [],
   )
 })
+
+test('no package is loaded by import() itself: in the bundles it would come without its names', (t) => {
+  const direct = FILES.flatMap(({ file, text }) =>
+    [...text.matchAll(/\bimport\(\s*'(?!\.|node:)([^']+)'/g)].map((match) => `${file} imports ${match[1]}`),
+  )
+  t.deepEqual(direct, [])
+})

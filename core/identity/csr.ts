@@ -1,20 +1,14 @@
-// Keys and signing requests of this host.
+// Signing requests of this host. Loaded when one is needed: a daemon does this once in weeks.
 
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-
-/** A new EC P-256 key, PKCS#8 PEM. */
-export function newKeyPem(): string {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
-}
+import 'reflect-metadata'
+import type { KeyObject } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
 
 /**
  * A PKCS#10 request, DER, for one host name; its signature proves that we have the key.
  * @param key EC P-256. @param name host name; what else stands in the certificate is for the authority to say
  */
 export async function makeRequest(key: KeyObject, name: string): Promise<Buffer> {
-  // Loaded when it is needed: a daemon does this once in weeks.
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
   const pkcs8 = new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }))
   const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign'])

@@ -8,7 +8,6 @@ import { certificateFacts, dayOf } from '../transport/certificate.ts'
 import { Authorities } from './authorities.ts'
 import { spkiDigest } from './bundle.ts'
 import { readCertsOnly } from './certs-only.ts'
-import { makeRequest } from './csr.ts'
 import { askEst, CERTIFICATES_LIMIT_BYTES, type EstServer, LISTS_LIMIT_BYTES } from './est-client.ts'
 import { SKEW_MS } from './revocation.ts'
 
@@ -87,6 +86,7 @@ export async function askCertificate(
   bundle: readonly X509Certificate[],
 ): Promise<X509Certificate[]> {
   const key = createPrivateKey(order.keyPem)
+  const { makeRequest } = await import('./csr.ts')
   const request = await makeRequest(key, order.name)
   const isEnrolment = order.secret !== undefined
   const credentials = Buffer.from(`${order.name}:${order.secret}`).toString('base64')

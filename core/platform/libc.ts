@@ -1,12 +1,19 @@
 // The only file that imports koffi: the few system calls that Node lacks.
 
-import koffi from 'koffi'
+import koffi, { type LibraryHandle } from 'koffi'
 
-const IS_LINUX = process.platform === 'linux'
-const IS_MUSL =
-  IS_LINUX &&
-  (process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined)?.header?.glibcVersionRuntime === undefined
-const library = koffi.load(IS_LINUX ? (IS_MUSL ? 'libc.so' : 'libc.so.6') : process.platform === 'freebsd' ? 'libc.so.7' : 'libc.so')
+/** By its name on this system. On Linux glibc's, else musl's: trying is quicker than process.report, which knows, but looks at everything else too. */
+function loadLibrary(): LibraryHandle {
+  if (process.platform === 'freebsd') return koffi.load('libc.so.7')
+  if (process.platform !== 'linux') return koffi.load('libc.so')
+  try {
+    return koffi.load('libc.so.6')
+  } catch {
+    return koffi.load('libc.so')
+  }
+}
+
+const library = loadLibrary()
 
 export const libc = {
   socket: library.func('int socket(int domain, int type, int protocol)'),

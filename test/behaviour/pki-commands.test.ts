@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import test from 'ava'
 import { loadIdentity } from '../../core/identity/identity.ts'
 import { parseToken } from '../../core/identity/token.ts'
 import { temporaryDirectory } from '../support/chain.ts'
-import { loghop, loghopWith } from '../support/daemon.ts'
+import { ENTRY, loghop, loghopWith } from '../support/daemon.ts'
 
 test('a host is invited, listed, revoked and reset by commands', async (t) => {
   const parent = temporaryDirectory(t)
@@ -94,4 +95,23 @@ test('what the commands of an authority advise can be run as it stands', async (
   t.is(reset.stdout.split('\n')[1], `Next: loghop pki invite --directory '${directory}' web01.example.com --role agent`)
   const pattern = await pki('invite', '*.example.com', '--role', 'agent', '--server', 'ca.example.com:8443')
   t.regex(pattern.stderr, /a pattern is for several hosts\n {2}Give the number of hosts, such as --uses 50/)
+})
+
+test('an authority is made in the directory that a package has made for its user, whose parent belongs to root', (t) => {
+  const directory = path.join(temporaryDirectory(t), 'ca')
+  // Root may write everywhere: the program is run as somebody else.
+  const user = process.getuid!() === 0 ? { uid: 65534, gid: 65534 } : {}
+  fs.mkdirSync(directory)
+  if (user.uid !== undefined) fs.chownSync(directory, user.uid, user.gid)
+  fs.chmodSync(path.dirname(directory), 0o555)
+  t.teardown(() => fs.chmodSync(path.dirname(directory), 0o755))
+  const init = () =>
+    spawnSync(process.execPath, [ENTRY, 'pki', 'init', '--directory', directory, '--name', 'Example Logs'], { encoding: 'utf8', ...user })
+  const made = init()
+  t.is(made.status, 0, made.stderr)
+  t.is(fs.statSync(directory).mode & 0o777, 0o700)
+  t.true(fs.existsSync(path.join(directory, 'journal')) && fs.existsSync(path.join(directory, 'root-1.key.pem')))
+  const again = init()
+  t.is(again.status, 1)
+  t.regex(again.stderr, /something stands there already, and nothing is ever overwritten/)
 })

@@ -9,8 +9,10 @@ import { eventually } from '../support/eventually.ts'
 import { withHooks } from '../support/hooked.ts'
 import { sendDatagrams } from '../support/local-sender.ts'
 import { boundSocket, NotifyListener } from '../support/notify-listener.ts'
+import { disorder, everyNumber, filedNumbers, missing, total } from '../support/numbered.ts'
 import { runWithSocket, type WithSocket } from '../support/passed-socket.ts'
 import { sendOne } from '../support/send-one.ts'
+import { startSenders } from '../support/senders.ts'
 
 // Long beside what a loaded machine lets a process wait, short enough for a test.
 const WATCHDOG_USEC = '600000'
@@ -130,6 +132,38 @@ test.serial('what is sent to a passed socket while the agent is started anew arr
     wanted.flatMap((from) => texts(from).map((text) => text.slice('<13>app: '.length))),
   )
 })
+
+test.serial(
+  'an agent is started anew three times under 5000 messages a second: its passed socket holds them, and each arrives once',
+  async (t) => {
+    const chain = await Chain.make(t)
+    await chain.startRelay()
+    const socket = boundSocket(t, chain.socket)
+    const run = (): WithSocket => runWithSocket(t, socket, 'agent', 'run', '--config', chain.agentConfig)
+    let agent = run()
+    await started(agent)
+    const senders = startSenders(t, chain, { senders: 2, rate: 2500 })
+    for (let round = 1; round <= 3; round++) {
+      await chain.lines(round * 5000)
+      agent.signal('SIGTERM')
+      t.deepEqual(await agent.ended, { code: 0, signal: null }, agent.said)
+      agent = run()
+      await started(agent)
+    }
+    senders.stop()
+    const sent = await senders.done
+    t.true(
+      sent.every(({ retried }) => retried === 0),
+      'a sender found nobody at the socket',
+    )
+    const counts = sent.map((one) => one.sent)
+    await chain.lines(total(everyNumber(counts)))
+    agent.signal('SIGTERM')
+    await agent.ended
+    t.is(disorder(filedNumbers(chain.file)), undefined)
+    t.is(missing(everyNumber(counts), filedNumbers(chain.file)), undefined)
+  },
+)
 
 test.serial('a passed socket that no source reads is closed, and the agent says so', async (t) => {
   const chain = await Chain.make(t)

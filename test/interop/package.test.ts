@@ -9,9 +9,10 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { temporaryDirectory } from '../support/chain.ts'
 import { eventually } from '../support/eventually.ts'
-import { sendDatagrams } from '../support/local-sender.ts'
 import { boundSocket } from '../support/notify-listener.ts'
+import { disorder, everyNumber, missing, spooledNumbers, total } from '../support/numbered.ts'
 import { commandWithSocket, type WithSocket } from '../support/passed-socket.ts'
+import { startSenders } from '../support/senders.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BUILDER = path.join(ROOT, 'packaging/build.ts')
@@ -58,7 +59,8 @@ test.serial('the same sources make the same package, and lintian finds no error 
 test.serial('shellcheck finds nothing wrong with the scripts', (t) => {
   const ofDebian = ['postinst', 'prerm', 'postrm', 'loghop'].map((name) => path.join(ROOT, 'packaging/debian', name))
   const ofFreebsd = ['loghop_agent', 'loghop_relay', 'loghop_pki'].map((name) => path.join(ROOT, 'rc.d', name))
-  const { status, stdout } = spawnSync('shellcheck', ['--shell=sh', ...ofDebian, ...ofFreebsd], { encoding: 'utf8' })
+  const ofOpenrc = ['loghop-agent', 'loghop-relay', 'loghop-pki'].map((name) => path.join(ROOT, 'openrc', name))
+  const { status, stdout } = spawnSync('shellcheck', ['--shell=sh', ...ofDebian, ...ofFreebsd, ...ofOpenrc], { encoding: 'utf8' })
   t.is(stdout, '')
   t.is(status, 0)
 })
@@ -136,7 +138,7 @@ async function startAgent(t: ExecutionContext, debian: Debian, socket: number): 
   return agent
 }
 
-test.serial('installs, runs, is upgraded without losing a message, is removed and purged', async (t) => {
+test.serial('installs, runs, is upgraded under 5000 messages a second without losing one, is removed and purged', async (t) => {
   t.timeout(30 * MINUTE_MS)
   const debian = Debian.make(t)
   if (debian === undefined) {
@@ -163,34 +165,33 @@ test.serial('installs, runs, is upgraded without losing a message, is removed an
   const options = { identity: '/var/lib/loghop/identity', spool: { directory: spool }, sources: [{ unix: place }], relays }
   fs.writeFileSync(path.join(debian.root, 'etc/loghop/agent.yaml'), JSON.stringify(options))
   const socket = boundSocket(t, place)
-  let sent = 0
-  const send = (): void => {
-    t.is(sendDatagrams(place, [`<13>app: number ${sent}`]), undefined)
-    sent++
-  }
-  let agent = await startAgent(t, debian, socket)
-  send()
   const second = kept(t, '0.1.1')
-  send()
+  let agent = await startAgent(t, debian, socket)
+  const directory = temporaryDirectory(t)
+  const senders = startSenders(t, { directory, socket: place, place: (name) => path.join(directory, name) }, { senders: 2, rate: 2500 })
+  const stored = path.join(debian.root, spool)
+  const enough = (count: number): Promise<true> => eventually(`${count} messages`, () => total(spooledNumbers(stored)) >= count)
+  await enough(10_000)
   debian.install(t, second)
-  send()
+  await enough(total(spooledNumbers(stored)) + 5000)
+  // As the scripts of the package have systemd do it, which is not here.
   agent.signal('SIGTERM')
   t.deepEqual(await agent.ended, { code: 0, signal: null }, agent.said)
-  send()
   agent = await startAgent(t, debian, socket)
-  send()
-  agent.signal('SIGTERM')
-  await agent.ended
-  // What is queued when it stops is for the next one.
-  agent = await startAgent(t, debian, socket)
-  await eventually('all messages', () => [...debian.run('loghop', 'spool', 'cat', spool).printed.matchAll(/number (\d+)/g)].length >= sent)
-  agent.signal('SIGTERM')
-  await agent.ended
-  const numbers = [...debian.run('loghop', 'spool', 'cat', spool).printed.matchAll(/number (\d+)/g)].map((match) => Number(match[1]))
-  t.deepEqual(
-    numbers,
-    Array.from({ length: sent }, (_, index) => index),
+  await enough(total(spooledNumbers(stored)) + 5000)
+  senders.stop()
+  const sent = await senders.done
+  const counts = sent.map((one) => one.sent)
+  t.true(
+    sent.every(({ retried }) => retried === 0),
+    'a sender found nobody at the socket',
   )
+  await enough(total(everyNumber(counts)))
+  agent.signal('SIGTERM')
+  await agent.ended
+  t.is(disorder(spooledNumbers(stored)), undefined, 'a message is doubled or out of order')
+  t.is(missing(everyNumber(counts), spooledNumbers(stored)), undefined, 'a message was lost')
+  t.log(`${total(everyNumber(counts))} messages came while it was upgraded`)
 
   fs.appendFileSync(path.join(debian.root, 'etc/default/loghop-pki'), '# ours\n')
   fs.mkdirSync(path.join(debian.root, 'var/log/loghop/web01.example.com'))
