@@ -94,6 +94,11 @@ async function survivePart(t: ExecutionContext, relays: readonly RelayName[], ki
   t.true(lost.most <= queueLength() + 1 + ON_THE_WAY, `one kill of the agent cost ${lost.most} messages, more than queue and thread hold`)
   const central = new Set(linesOf(tiers.file('central')))
   for (const relay of RELAYS.filter((name) => only(name, tiers))) {
+    // The agent may have gone back to the first relay before the second one was asked for anything.
+    if (relay === 'b' && !fs.existsSync(tiers.file(relay))) {
+      t.log('relay b was never needed')
+      continue
+    }
     const numbers = filedNumbers(tiers.file(relay))
     t.deepEqual(doubled(numbers), [], `${relay} has filed a message twice`)
     const lines = linesOf(tiers.file(relay))
