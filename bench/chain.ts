@@ -7,7 +7,7 @@ import { issueIdentity } from '../pki/issue.ts'
 import { fixedPort } from '../test/support/fixed-port.ts'
 import { HOST, Host, type Running } from './systems/system.ts'
 
-export function startDaemon(name: string, directory: string): Promise<{ child: ChildProcess; started: string }> {
+function startDaemon(name: string, directory: string): Promise<ChildProcess> {
   const entry = fileURLToPath(new URL('../cli/loghop.js', import.meta.url))
   const flags = (process.env[`BENCH_${name.toUpperCase()}_FLAGS`] ?? '').split(' ').filter((flag) => flag !== '')
   const child = spawn(process.execPath, [...flags, entry, name, 'run', '--config', path.join(directory, `${name}.yaml`)], {
@@ -17,7 +17,7 @@ export function startDaemon(name: string, directory: string): Promise<{ child: C
     let said = ''
     child.stderr!.on('data', (chunk: Buffer) => {
       said += chunk.toString('utf8')
-      if (/ info started: /.test(said)) resolve({ child, started: said })
+      if (/ info started: /.test(said)) resolve(child)
       if (/ (warn|error) /.test(chunk.toString('utf8'))) process.stderr.write(chunk)
     })
     child.once('exit', (code) => reject(new Error(`${name} ended with ${code}: ${said}`)))
@@ -25,14 +25,7 @@ export function startDaemon(name: string, directory: string): Promise<{ child: C
 }
 
 export function hostOf(name: string, directory: string): Promise<Host> {
-  return Host.start(async () => [(await startDaemon(name, directory)).child])
-}
-
-export function stopDaemon(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    child.once('exit', () => resolve())
-    child.kill('SIGTERM')
-  })
+  return Host.start(async () => [await startDaemon(name, directory)])
 }
 
 /** @returns the port */

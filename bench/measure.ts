@@ -54,32 +54,39 @@ export function send(sender: string, { socket }: Pick<Running, 'socket'>, ...arg
   return output(spawn(sender, [socket, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] }))
 }
 
-export async function untilSize(file: string, size: number): Promise<void> {
+/** Waits until a number is reached. @throws with what there is instead, when that takes too long */
+export async function untilReached(what: string, wanted: number, count: () => number, everyMs = 5): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
-    const now = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
-    if (now >= size) return
-    if (performance.now() > deadline) throw new Error(`${file} has ${now} bytes, ${size} were expected: something was lost`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    const now = count()
+    if (now >= wanted) return
+    if (performance.now() > deadline) throw new Error(`${what}: ${now} of ${wanted}, something was lost`)
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
+}
+
+export function sizeOf(file: string): number {
+  return fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
+}
+
+export function untilSize(file: string, size: number): Promise<void> {
+  return untilReached(`bytes of ${file}`, size, () => sizeOf(file))
 }
 
 /** Waits until the file has so many lines. */
 export async function untilLines(file: string, lines: number): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
+  await untilSize(file, 1)
   const room = Buffer.alloc(1 << 20)
-  let fd = -1
+  const fd = fs.openSync(file, 'r')
   let seen = 0
   try {
-    while (seen < lines) {
-      if (performance.now() > deadline) throw new Error(`${file} has ${seen} lines, ${lines} were expected: something was lost`)
-      if (fd === -1 && fs.existsSync(file)) fd = fs.openSync(file, 'r')
-      const got = fd === -1 ? 0 : fs.readSync(fd, room)
-      for (let at = room.indexOf(10); at !== -1 && at < got; at = room.indexOf(10, at + 1)) seen++
-      if (got === 0) await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+    await untilReached(`lines of ${file}`, lines, () => {
+      for (let got = fs.readSync(fd, room); got > 0; got = fs.readSync(fd, room))
+        for (let at = room.indexOf(10); at !== -1 && at < got; at = room.indexOf(10, at + 1)) seen++
+      return seen
+    })
   } finally {
-    if (fd !== -1) fs.closeSync(fd)
+    fs.closeSync(fd)
   }
 }
 
@@ -108,7 +115,7 @@ export async function throughput(system: System, directory: string, sender: stri
     // One line first: it opens the file, and tells how long a line is.
     await send(sender, running, 1, BYTES)
     await untilSize(running.file, 1)
-    const lineBytes = fs.statSync(running.file).size
+    const lineBytes = sizeOf(running.file)
     const before = { sending: sumOf(running.sending.pids), receiving: sumOf(running.receiving.pids) }
     const started = performance.now()
     let seconds = 0

@@ -3,11 +3,12 @@
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { BYTES, output, perMillion, type Side, sumOf } from '../measure.ts'
+import { BYTES, output, perMillion, type Side, sizeOf, sumOf, untilReached } from '../measure.ts'
 import type { Receiver, Receiving } from '../systems/system.ts'
 
 const CONNECTIONS = 8
-const PATIENCE_MS = 300_000
+/** Looking at every file costs something too. */
+const TOTAL_EVERY_MS = 10
 
 export interface Load {
   readonly messages: number
@@ -21,21 +22,13 @@ export interface Received {
   readonly receiving: Side
 }
 
-function sizeOf(logs: string): number {
-  if (!fs.existsSync(logs)) return 0
-  return fs
-    .readdirSync(logs)
-    .reduce((sum, host) => sum + (fs.statSync(`${logs}/${host}/messages`, { throwIfNoEntry: false })?.size ?? 0), 0)
+function totalOf(logs: string): number {
+  const hosts = fs.existsSync(logs) ? fs.readdirSync(logs) : []
+  return hosts.reduce((sum, host) => sum + sizeOf(`${logs}/${host}/messages`), 0)
 }
 
-async function untilTotal(logs: string, size: number): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
-  for (;;) {
-    const now = sizeOf(logs)
-    if (now >= size) return
-    if (performance.now() > deadline) throw new Error(`the files have ${now} bytes, ${size} were expected: something was lost`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
+function untilTotal(logs: string, size: number): Promise<void> {
+  return untilReached(`bytes below ${logs}`, size, () => totalOf(logs), TOTAL_EVERY_MS)
 }
 
 /** Begins when asked: what has to be made is made before. */
@@ -75,7 +68,7 @@ export async function receive(
     await (await sender(program, receiver, running, [Math.min(connections, hosts), hosts, hosts, bytes]))()
     await untilTotal(running.logs, hosts)
     await new Promise((resolve) => setTimeout(resolve, 500))
-    const one = sizeOf(running.logs)
+    const one = totalOf(running.logs)
     const send = await sender(program, receiver, running, [Math.min(connections, hosts), messages, hosts, bytes])
     const before = sumOf(running.host.pids)
     const started = performance.now()

@@ -1,7 +1,7 @@
 // Local socket -> sending host -> mutual TLS -> receiving host -> file of the host.
 
 import { BYTES, cpuOf, median, type Throughput, throughput } from '../measure.ts'
-import { isLoghop, ratio, type Scenario, table } from './scenario.ts'
+import { ratio, type Scenario, table } from './scenario.ts'
 
 function bothOf({ sending, receiving }: Throughput): number {
   return cpuOf(sending) + cpuOf(receiving)
@@ -44,17 +44,11 @@ export const chain: Scenario = {
         ]),
       ),
     )
-    const speeds = medians.map(({ name, perSecond }) => ({ name, value: perSecond }))
-    bench.write(`messages/s: ${ratio(speeds, isLoghop, false)}`)
-    const acknowledged = medians.filter((one) => one.isAcknowledged).map(({ name, perSecond }) => ({ name, value: perSecond }))
-    bench.write(`messages/s among the acknowledged: ${ratio(acknowledged, isLoghop, false)}`)
-    bench.write(
-      `CPU time: ${ratio(
-        medians.map(({ name, cpuSeconds }) => ({ name, value: cpuSeconds })),
-        isLoghop,
-        true,
-      )}`,
-    )
+    const speedOf = (one: (typeof medians)[number]): number => one.perSecond
+    const acknowledged = medians.filter((one) => one.isAcknowledged)
+    bench.write(`messages/s: ${ratio(medians, speedOf, false)}`)
+    bench.write(`messages/s among the acknowledged: ${ratio(acknowledged, speedOf, false)}`)
+    bench.write(`CPU time: ${ratio(medians, (one) => one.cpuSeconds, true)}`)
     return medians
   },
 }

@@ -1,6 +1,6 @@
 import { cpuOf, median } from '../measure.ts'
 import { receive } from './relay-alone.ts'
-import { isLoghop, ratio, type Scenario, table } from './scenario.ts'
+import { ratio, type Scenario, table } from './scenario.ts'
 
 const HOSTS = 100
 
@@ -34,20 +34,8 @@ export const relay: Scenario = {
         ]),
       ),
     )
-    bench.write(
-      `messages/s: ${ratio(
-        medians.map(({ name, perSecond }) => ({ name, value: perSecond })),
-        isLoghop,
-        false,
-      )}`,
-    )
-    bench.write(
-      `CPU time: ${ratio(
-        medians.map(({ name, cpuSeconds }) => ({ name, value: cpuSeconds })),
-        isLoghop,
-        true,
-      )}`,
-    )
+    bench.write(`messages/s: ${ratio(medians, (one) => one.perSecond, false)}`)
+    bench.write(`CPU time: ${ratio(medians, (one) => one.cpuSeconds, true)}`)
     return medians
   },
 }

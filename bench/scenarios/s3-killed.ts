@@ -2,7 +2,7 @@
 // The sender waits while nobody reads the socket; what stood in the socket's queue goes with the program that was to read it.
 
 import * as fs from 'node:fs'
-import { BYTES, send } from '../measure.ts'
+import { BYTES, send, sizeOf } from '../measure.ts'
 import { type System, stopRunning } from '../systems/system.ts'
 import { type Scenario, table } from './scenario.ts'
 
@@ -24,7 +24,7 @@ async function untilQuiet(file: string, messages: number, mayEnd: () => boolean)
   let lineBytes = 0
   for (let since = performance.now(); ; ) {
     await new Promise((resolve) => setTimeout(resolve, 100))
-    const now = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
+    const now = sizeOf(file)
     if (lineBytes === 0 && now > 4096) lineBytes = fs.readFileSync(file).indexOf(10) + 1
     if (now !== size) since = performance.now()
     size = now

@@ -7,7 +7,7 @@ import { output, untilLines } from '../measure.ts'
 import { realisticLines } from '../realistic.ts'
 import { loghopZstd } from '../systems/loghop.ts'
 import { stopRunning } from '../systems/system.ts'
-import { isLoghop, ratio, type Scenario, table } from './scenario.ts'
+import { ratio, type Scenario, table } from './scenario.ts'
 
 function loopbackBytes(): number {
   const line = fs
@@ -41,7 +41,7 @@ export const wire: Scenario = {
       (bytes) => `${(bytes / 1e6).toFixed(1)} MB per million`,
       1,
     )
-    bench.write(`(the messages themselves: ${((plainBytes / lines.length) * 1).toFixed(0)} MB per million)`)
+    bench.write(`(the messages themselves: ${(plainBytes / lines.length).toFixed(0)} MB per million)`)
     const entries = measured.map(({ one, results }) => ({ name: one.name, value: results[0]! }))
     bench.write(
       table(
@@ -49,7 +49,7 @@ export const wire: Scenario = {
         entries.map(({ name, value }) => [name, (value / 1e6).toFixed(1)]),
       ),
     )
-    bench.write(`bytes: ${ratio(entries, isLoghop, true)}`)
+    bench.write(`bytes: ${ratio(entries, ({ value }) => value, true)}`)
     return entries
   },
 }

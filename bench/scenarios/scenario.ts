@@ -23,7 +23,7 @@ export class Bench {
   readonly watcher: string
   readonly tlsSender: string
 
-  constructor(given: Omit<Bench, 'fresh' | 'write' | 'tell' | 'messages' | 'inTurn'>) {
+  constructor(given: Omit<Bench, 'fresh' | 'write' | 'messages' | 'inTurn'>) {
     this.directory = given.directory
     this.rounds = given.rounds
     this.scale = given.scale
@@ -83,18 +83,11 @@ export function table(heads: readonly string[], rows: ReadonlyArray<readonly str
 }
 
 /** The value of ours against the best of the others, in words. */
-export function ratio(
-  entries: ReadonlyArray<{ readonly name: string; readonly value: number }>,
-  isOurs: (name: string) => boolean,
-  isLower: boolean,
-): string {
-  const others = entries.filter(({ name }) => !isOurs(name))
-  const ours = entries.filter(({ name }) => isOurs(name))
-  if (others.length === 0 || ours.length === 0) return ''
-  const best = others.reduce((a, b) => (isLower === a.value < b.value ? a : b))
-  return ours.map(({ name, value }) => `${name}: ${(value / best.value).toFixed(2)} of ${best.name}`).join('; ')
-}
-
-export function isLoghop(name: string): boolean {
-  return name.startsWith('loghop')
+export function ratio<T extends { readonly name: string }>(all: readonly T[], figure: (one: T) => number, isLower: boolean): string {
+  const isOurs = ({ name }: T): boolean => name.startsWith('loghop')
+  const others = all.filter((one) => !isOurs(one))
+  if (others.length === 0) return ''
+  const best = others.reduce((a, b) => (isLower === figure(a) < figure(b) ? a : b))
+  const ours = all.filter(isOurs)
+  return ours.map((one) => `${one.name}: ${(figure(one) / figure(best)).toFixed(2)} of ${best.name}`).join('; ')
 }
