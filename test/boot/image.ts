@@ -4,10 +4,9 @@ import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { MIRROR, SUITE } from '../support/debian.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const MIRROR = process.env['LOGHOP_DEBIAN_MIRROR'] ?? 'http://deb.debian.org/debian'
-const SUITE = process.env['LOGHOP_DEBIAN_SUITE'] ?? 'stable'
 const INCLUDED = 'systemd,systemd-sysv,dbus,libatomic1,libpam-systemd'
 const DISK_BYTES = 2 ** 31
 const TRIAL = 'root/trial'

@@ -8,6 +8,7 @@ import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { temporaryDirectory } from '../support/chain.ts'
+import { MIRROR, SUITE } from '../support/debian.ts'
 import { eventually } from '../support/eventually.ts'
 import { boundSocket } from '../support/notify-listener.ts'
 import { disorder, everyNumber, missing, spooledNumbers, total } from '../support/numbered.ts'
@@ -16,8 +17,6 @@ import { startSenders } from '../support/senders.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BUILDER = path.join(ROOT, 'packaging/build.ts')
-const MIRROR = process.env['LOGHOP_DEBIAN_MIRROR'] ?? 'http://deb.debian.org/debian'
-const SUITE = process.env['LOGHOP_DEBIAN_SUITE'] ?? 'stable'
 const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch
 const MINUTE_MS = 60_000
 

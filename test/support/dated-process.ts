@@ -10,6 +10,7 @@ import { openSpool } from '../../core/daemon/open-spool.ts'
 import { filesOption } from '../../core/destinations/files-options.ts'
 import { makeFilesDestination } from '../../core/destinations/make-files.ts'
 import { SharedRecords } from '../../core/destinations/shared-records.ts'
+import { endWhenFiled } from './end-when-filed.ts'
 
 const HOURS_MS = 25 * 3_600_000
 let aheadMs = HOURS_MS
@@ -28,13 +29,7 @@ const options = filesOption.parse({ files, zone: 'UTC', compress, fsync: 'batch'
 const destination = makeFilesDestination(options, { spool, records, log, metrics, clock, openFilesLimit: 16 })
 destination.start()
 process.stdout.write('started\n')
-const timer = setInterval(async () => {
+endWhenFiled(destination, close, () => {
   aheadMs += HOURS_MS
-  await spool.checkpoint()
-  if (destination.status()['lag_bytes'] !== 0) return
-  clearInterval(timer)
-  await destination.stop(AbortSignal.timeout(10_000))
-  await close()
-  destination.close()
-  process.exit(0)
-}, 5)
+  return spool.checkpoint()
+})

@@ -14,6 +14,7 @@ import { FileLines } from '../../core/destinations/line-maker.ts'
 import { selectorSelects } from '../../core/destinations/selector-selects.ts'
 import { makeShaper, type ShaperOptions } from '../../core/destinations/shapers.ts'
 import { SharedRecords } from '../../core/destinations/shared-records.ts'
+import { endWhenFiled } from './end-when-filed.ts'
 
 const [directory, compress, how] = process.argv.slice(2) as [string, 'none' | 'gzip' | 'zstd', string]
 const log = createLog('warn', 'text', (line) => process.stderr.write(line))
@@ -71,11 +72,4 @@ if (shaper !== undefined) {
     void spool.checkpoint().then(() => attachment.durable.offset > from && process.stdout.write('saved\n'))
   }, 3)
 }
-const timer = setInterval(async () => {
-  if (destination.status()['lag_bytes'] !== 0) return
-  clearInterval(timer)
-  await destination.stop(AbortSignal.timeout(10_000))
-  await close()
-  destination.close()
-  process.exit(0)
-}, 5)
+endWhenFiled(destination, close)

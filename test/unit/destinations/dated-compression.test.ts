@@ -1,6 +1,5 @@
 // Files of a path with a date, compressed when their day is over: what comes late for them, what a crash leaves, and what is not touched.
 
-import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
@@ -10,6 +9,7 @@ import { overOf } from '../../../core/destinations/dated-closing.ts'
 import { filesOption } from '../../../core/destinations/files-options.ts'
 import { makeFilesDestination } from '../../../core/destinations/make-files.ts'
 import { eventually } from '../../support/eventually.ts'
+import { killedRuns } from '../../support/killed-runs.ts'
 import { Random, runSeed } from '../../support/random.ts'
 import { JumpingClock } from './foreign-world.ts'
 import { ORIGIN, OutletWorld } from './outlet-world.ts'
@@ -206,25 +206,14 @@ for (const compress of ['zstd', 'gzip']) {
         )
       }
       await world.closeSpool()
-      let kills = 0
-      for (let run = 0; ; run++) {
-        const child = spawn(process.execPath, [PROCESS, world.directory, compress], { stdio: ['ignore', 'pipe', 'pipe'] })
-        let said = ''
-        child.stderr.on('data', (bytes) => {
-          said += bytes
-        })
-        const exited = new Promise<[number | null, string | null]>((resolve) =>
-          child.once('exit', (code, signal) => resolve([code, signal])),
-        )
-        await new Promise((resolve) => child.stdout.once('data', resolve))
-        const timer = run < 10 ? setTimeout(() => child.kill('SIGKILL'), random.int(0, 200)) : undefined
-        const [code, signal] = await exited
-        clearTimeout(timer)
-        t.notRegex(said, /foreign-bytes|rotation-failed|expire-failed|files-failed/)
-        if (signal === 'SIGKILL') kills++
-        else if (code === 0) break
-        else return void t.fail(`ended with ${code}: ${said}`)
-      }
+      const killAfterMs = (run: number): number | undefined => (run < 10 ? random.int(0, 200) : undefined)
+      const kills = await killedRuns(
+        t,
+        PROCESS,
+        [world.directory, compress],
+        killAfterMs,
+        /foreign-bytes|rotation-failed|expire-failed|files-failed/,
+      )
       const log = path.join(world.directory, 'log', ORIGIN)
       const names = fs.readdirSync(log).flatMap((day) => fs.readdirSync(path.join(log, day)))
       t.log(`${kills} kills, ${names.length} files`)

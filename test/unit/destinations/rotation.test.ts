@@ -1,6 +1,5 @@
 // Rotation of our own, under kill -9 and with a clock that is put forward: each line stands once, over all generations of its file.
 
-import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
@@ -12,6 +11,7 @@ import { FileLines } from '../../../core/destinations/line-maker.ts'
 import { selectorSelects } from '../../../core/destinations/selector-selects.ts'
 import { minutesAtZone } from '../../../core/destinations/zones.ts'
 import { eventually } from '../../support/eventually.ts'
+import { killedRuns } from '../../support/killed-runs.ts'
 import { Random, runSeed } from '../../support/random.ts'
 import { JumpingClock } from './foreign-world.ts'
 import { linesIn, linesOf, messagesOf, ORIGIN, OutletWorld } from './outlet-world.ts'
@@ -64,25 +64,14 @@ for (const [compress, how] of [
       const padded = (texts: string[]) => texts.map((text) => text + padding)
       for (let from = 0; from < count; from += 500) await world.store(padded(messagesOf(500, from)), from % 5000 === 0)
       await world.closeSpool()
-      let kills = 0
-      for (let run = 0; ; run++) {
-        const child = spawn(process.execPath, [PROCESS, world.directory, compress, how], { stdio: ['ignore', 'pipe', 'pipe'] })
-        let said = ''
-        child.stderr.on('data', (bytes) => {
-          said += bytes
-        })
-        const exited = new Promise<[number | null, string | null]>((resolve) =>
-          child.once('exit', (code, signal) => resolve([code, signal])),
-        )
-        await new Promise((resolve) => child.stdout.once('data', resolve))
-        const timer = run < 12 ? setTimeout(() => child.kill('SIGKILL'), random.int(0, 250)) : undefined
-        const [code, signal] = await exited
-        clearTimeout(timer)
-        t.notRegex(said, /foreign-bytes|rotation-failed|files-failed/)
-        if (signal === 'SIGKILL') kills++
-        else if (code === 0) break
-        else return void t.fail(`ended with ${code}: ${said}`)
-      }
+      const killAfterMs = (run: number): number | undefined => (run < 12 ? random.int(0, 250) : undefined)
+      const kills = await killedRuns(
+        t,
+        PROCESS,
+        [world.directory, compress, how],
+        killAfterMs,
+        /foreign-bytes|rotation-failed|files-failed/,
+      )
       const folder = path.join(world.directory, 'log', ORIGIN)
       t.log(`${kills} kills, ${fs.readdirSync(folder).length} files`)
       t.true(fs.readdirSync(folder).length > 10)
