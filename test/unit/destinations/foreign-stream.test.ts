@@ -31,6 +31,7 @@ test('RFC 5425: every message arrives as it stands in the spool; a stop sends cl
     true,
   )
   const identity = () => identityIn(chain.place('agent-identity'))
+  world.clock.stop()
   const destination = world.start(t, 'syslog-tls', { ports: [await receiver.listen()], identity })
   await receiver.has(20_003)
   t.regex(String(destination.status()['guarantee']), /^best effort: /)
