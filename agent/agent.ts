@@ -2,6 +2,7 @@ import * as os from 'node:os'
 import { systemClock } from '../core/base/clock.ts'
 import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
+import { COMMON_RELOADED, takeOver } from '../core/daemon/common-reload.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
 import { differences, Reload } from '../core/daemon/reload.ts'
@@ -24,20 +25,7 @@ export function hostnameOf(options: AgentOptions): string {
 }
 
 /** What a reload can change; the rest needs a restart. */
-const RELOADED = [
-  'authority',
-  'renew',
-  'revocation_interval',
-  'rules',
-  'relays',
-  'balance',
-  'fail_back',
-  'sources',
-  'spool.limit',
-  'spool.compress',
-  'log.level',
-  'stop_timeout',
-]
+const RELOADED = [...COMMON_RELOADED, 'rules', 'relays', 'balance', 'fail_back', 'sources']
 
 /**
  * Starts the agent: spool, way to the relay, then the sources, so that nothing is taken in before there is a place for it.
@@ -104,10 +92,7 @@ export async function startAgent(
           let changed: SourcesChanged | undefined
           const done = await destinations.replace(wantedOf(after, delivery), () => {
             changed = opened.commit()
-            spool.limitBytes = after.spool.limit
-            intake.setCompression(after.spool.compress)
-            log.setLevel(after.log.level)
-            keeper.change({ authority: after.authority, renew: after.renew, listsEveryMs: after.revocation_interval })
+            takeOver(after, { spool, intake, log, keeper })
             stopTimeoutMs = after.stop_timeout
           })
           syncing.isWanted = after.rules.length > 0

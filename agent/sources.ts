@@ -5,7 +5,7 @@ import type { Clock } from '../core/base/clock.ts'
 import { nodeFiles } from '../core/base/files.ts'
 import type { Log } from '../core/base/log.ts'
 import type { Metrics } from '../core/base/metrics.ts'
-import type { Prepared } from '../core/daemon/prepared.ts'
+import { type Prepared, prepared } from '../core/daemon/prepared.ts'
 import type { PayloadReceiver } from '../core/pipeline/batch-builder.ts'
 import { FileSource, type FileSourceOptions } from '../core/pipeline/file/file-source.ts'
 import type { Intake } from '../core/pipeline/intake.ts'
@@ -161,7 +161,7 @@ export class Sources {
     if (twice !== undefined) throw twice
     const made: Held[] = []
     const close = (): void => {
-      for (const { source } of made.splice(0)) this.#stopSoon(source)
+      for (const { source } of made) this.#stopSoon(source)
     }
     try {
       for (const option of next) if (!this.#has(option)) made.push({ option, source: await this.#open(option) })
@@ -169,25 +169,18 @@ export class Sources {
       close()
       throw error
     }
-    let isSettled = false
-    return {
+    return prepared<SourcesChanged>({
+      isOver: () => this.#isStopped,
+      nothing: { opened: [], closed: [] },
+      undo: close,
       commit: () => {
-        if (isSettled || this.#isStopped) {
-          close()
-          return { opened: [], closed: [] }
-        }
-        isSettled = true
         const gone = this.#without(next)
         this.#options = next
         this.#held = [...this.#held.filter((held) => !gone.includes(held)), ...made]
         for (const { source } of gone) this.#stopSoon(source)
         return { opened: made.map(({ source }) => source.name), closed: gone.map(({ source }) => source.name) }
       },
-      abort: () => {
-        if (!isSettled) close()
-        isSettled = true
-      },
-    }
+    })
   }
 
   async stop(): Promise<void> {

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { LoghopError } from '../core/base/errors.ts'
-import { PlaceKeys, type Prepared } from '../core/daemon/prepared.ts'
+import { PlaceKeys, type Prepared, prepared } from '../core/daemon/prepared.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import type { Identity } from '../core/identity/identity.ts'
 import { clearSocketPath } from '../core/platform/datagram-socket.ts'
@@ -143,27 +143,16 @@ export class Door {
       close()
       throw error
     }
-    let isSettled = false
-    const change: Prepared<DoorChanged> = {
+    this.#prepared = prepared<DoorChanged>({
+      isOver: () => this.#isLeft,
+      nothing: { opened: [], closed: 0, cut: 0 },
+      undo: close,
       commit: () => {
-        if (isSettled || this.#isLeft) {
-          close()
-          return { opened: [], closed: 0, cut: 0 }
-        }
-        isSettled = true
-        this.#prepared = undefined
         this.#count = options.length
         return this.#change(wanted, made, [...before.values()])
       },
-      abort: () => {
-        if (isSettled) return
-        isSettled = true
-        this.#prepared = undefined
-        close()
-      },
-    }
-    this.#prepared = change
-    return change
+    })
+    return this.#prepared
   }
 
   use(identity: Identity): void {

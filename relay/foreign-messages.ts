@@ -34,7 +34,7 @@ export class ForeignMessages {
   /** Of senders that wait for an acknowledgement, and of those that do not: only what the latter sent is lost when it cannot be stored. */
   readonly #acknowledged: OriginBatches
   readonly #others: OriginBatches
-  readonly #pace: FlushPace
+  readonly #pace = new FlushPace()
   #cycle: PromiseWithResolvers<void> | undefined
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined
   #error: unknown
@@ -50,7 +50,6 @@ export class ForeignMessages {
   constructor(world: ForeignWorld, limitBytes: number, isTrailerFraming: boolean) {
     this.#world = world
     this.#completer = new ForeignMessageCompleter(limitBytes, isTrailerFraming, world.metrics, world.clock)
-    this.#pace = new FlushPace()
     const failed = (messages: number, error: unknown): void => {
       this.#failed += messages
       this.#error ??= error
@@ -94,7 +93,7 @@ export class ForeignMessages {
     this.#nowUs = 0
     if (this.#received > 0) this.#world.metrics.add('messagesReceived', this.#received)
     this.#received = 0
-    if (this.#bytes === 0) return this.#cycle?.promise ?? Promise.resolve()
+    if (this.#bytes === 0) return Promise.resolve()
     if (this.#cycle === undefined) {
       this.#cycle = Promise.withResolvers()
       // Whoever waits for it hears of it; a sender that has gone does not.

@@ -109,29 +109,44 @@ function policyOf({ clients }: TlsListenerConfiguration): AdmissionPolicy {
   return { names: clients.names, pins: clients.pins, issuers: clients.issuers, commonName: clients.common_name }
 }
 
-class TlsListening implements Listening {
+/** What all kinds of listeners have. */
+class BoundListener<Configuration extends ListenerOptions> {
   readonly key: string
   readonly bind: Bind
-  listener: TlsListenerConfiguration
+  listener: Configuration
   bound: readonly string[] = []
-  readonly #world: ListeningWorld
-  readonly #rules: AddressRules
-  readonly #tls: TlsListener
+  protected readonly world: ListeningWorld
+  protected readonly rules: AddressRules
 
-  constructor(listener: TlsListenerConfiguration, { key, bind, places, world }: Common) {
+  constructor(listener: Configuration, { key, bind, world }: Common) {
     this.key = key
     this.bind = bind
     this.listener = listener
-    this.#world = world
-    this.#rules = new AddressRules(listener)
+    this.world = world
+    this.rules = new AddressRules(listsOf(listener))
+  }
+
+  /** Only TLS has one. */
+  use(_identity: Identity): void {}
+
+  /** The door pauses the connections themselves. */
+  pause(_isPaused: boolean): void {}
+}
+
+class TlsListening extends BoundListener<TlsListenerConfiguration> implements Listening {
+  readonly #tls: TlsListener
+
+  constructor(listener: TlsListenerConfiguration, common: Common) {
+    super(listener, common)
+    const { places, world } = common
     const { refusals } = world
     const { headerLimitMs: handshakeLimitMs, ...limits } = limitsOf(listener, world)
-    this.#tls = new TlsListener({ places, rules: this.#rules, ...limits, handshakeLimitMs, policy: policyOf(listener) }, world.identity(), {
+    this.#tls = new TlsListener({ places, rules: this.rules, ...limits, handshakeLimitMs, policy: policyOf(listener) }, world.identity(), {
       onPeer: (socket, admitted, address) => {
         const refusal = (): string | undefined => {
           const now = this.#tls.admit(socket)
           if (now.kind === 'refused') return now.sentence
-          return now.name === admitted.name ? addressRefusal(this.#rules, address) : `its name is ${now.name}`
+          return now.name === admitted.name ? addressRefusal(this.rules, address) : `its name is ${now.name}`
         }
         world.onPeer(this, socket, admitted, address, refusal)
       },
@@ -148,19 +163,17 @@ class TlsListening implements Listening {
     this.bound = await this.#tls.listen()
   }
 
-  use(identity: Identity): void {
+  override use(identity: Identity): void {
     this.#tls.use(identity)
   }
 
   change(next: ListenerOptions): void {
     this.listener = next as TlsListenerConfiguration
-    this.#rules.use(listsOf(next))
+    this.rules.use(listsOf(next))
     this.#tls.permit(policyOf(this.listener))
-    const { headerLimitMs, ...limits } = limitsOf(next, this.#world)
+    const { headerLimitMs, ...limits } = limitsOf(next, this.world)
     this.#tls.change({ ...limits, handshakeLimitMs: headerLimitMs })
   }
-
-  pause(): void {}
 
   async leave(): Promise<void> {
     this.#tls.close(false)
@@ -178,22 +191,13 @@ function plainOrigins(listener: PlainListenerConfiguration, world: ListeningWorl
 type StreamConfiguration = Exclude<PlainListenerConfiguration, { udp: unknown }>
 type DatagramConfiguration = Extract<PlainListenerConfiguration, { udp: unknown }>
 
-class StreamListening implements Listening {
-  readonly key: string
-  readonly bind: Bind
-  listener: StreamConfiguration
-  bound: readonly string[] = []
-  readonly #world: ListeningWorld
-  readonly #rules: AddressRules
+class StreamListening extends BoundListener<StreamConfiguration> implements Listening {
   readonly #origins: Origins
   readonly #acceptor: Acceptor
 
-  constructor(listener: StreamConfiguration, { key, bind, places, world }: Common) {
-    this.key = key
-    this.bind = bind
-    this.listener = listener
-    this.#world = world
-    this.#rules = new AddressRules(listsOf(listener))
+  constructor(listener: StreamConfiguration, common: Common) {
+    super(listener, common)
+    const { places, world } = common
     this.#origins = new Origins(plainOrigins(listener, world), world.budget)
     const userOf = (socket: Socket): number | undefined => {
       const { uid } = peerCredentials(socket)
@@ -201,9 +205,9 @@ class StreamListening implements Listening {
     }
     const unixMode = 'unix' in listener ? listener.mode : 0o600
     this.#acceptor = new Acceptor(
-      { places, isLocalOnly: true, rules: this.#rules, ...limitsOf(listener, world), unixMode, userOf },
+      { places, isLocalOnly: true, rules: this.rules, ...limitsOf(listener, world), unixMode, userOf },
       {
-        onConnection: (socket, address) => world.onPlain(this, socket, address, this.#origins, () => addressRefusal(this.#rules, address)),
+        onConnection: (socket, address) => world.onPlain(this, socket, address, this.#origins, () => addressRefusal(this.rules, address)),
         onTurnedAway: ({ check, sentence, remedy }, peer) => world.refusals.add(peer, check, `${sentence}. ${remedy}`),
       },
     )
@@ -213,18 +217,14 @@ class StreamListening implements Listening {
     this.bound = await this.#acceptor.listen()
   }
 
-  use(): void {}
-
   change(next: ListenerOptions): void {
     const listener = next as StreamConfiguration
     if ('unix' in listener && 'unix' in this.listener && listener.mode !== this.listener.mode) this.#allow(listener.mode)
     this.listener = listener
-    this.#rules.use(listsOf(listener))
-    this.#origins.use(plainOrigins(listener, this.#world))
-    this.#acceptor.change(limitsOf(listener, this.#world))
+    this.rules.use(listsOf(listener))
+    this.#origins.use(plainOrigins(listener, this.world))
+    this.#acceptor.change(limitsOf(listener, this.world))
   }
-
-  pause(): void {}
 
   async leave(): Promise<void> {
     this.#acceptor.close(false)
@@ -240,29 +240,20 @@ class StreamListening implements Listening {
       fs.chmodSync(this.bind.path, mode)
     } catch (error) {
       const text = `Cannot change the permissions of ${this.bind.path}: ${(error as Error).message}. They are as before`
-      this.#world.log.error('listener-mode', text, {})
+      this.world.log.error('listener-mode', text, {})
     }
   }
 }
 
-class DatagramListening implements Listening {
-  readonly key: string
-  readonly bind: Bind
-  listener: DatagramConfiguration
-  bound: readonly string[] = []
-  readonly #world: ListeningWorld
-  readonly #rules: AddressRules
+class DatagramListening extends BoundListener<DatagramConfiguration> implements Listening {
   readonly #origins: Origins
   readonly #udp: UdpListener
 
-  constructor(listener: DatagramConfiguration, { key, bind, places, world }: Common) {
-    this.key = key
-    this.bind = bind
-    this.listener = listener
-    this.#world = world
-    this.#rules = new AddressRules(listsOf(listener))
+  constructor(listener: DatagramConfiguration, common: Common) {
+    super(listener, common)
+    const { places, world } = common
     this.#origins = new Origins(plainOrigins(listener, world), world.budget)
-    const options = { places, rules: this.#rules, limitBytes: listener.limit, origins: this.#origins }
+    const options = { places, rules: this.rules, limitBytes: listener.limit, origins: this.#origins }
     this.#udp = new UdpListener(options, new ForeignMessages(world, listener.limit, true), world, world.refusals)
   }
 
@@ -270,17 +261,15 @@ class DatagramListening implements Listening {
     this.bound = await this.#udp.listen()
   }
 
-  use(): void {}
-
   change(next: ListenerOptions): void {
     const listener = next as DatagramConfiguration
-    if (listener.limit !== this.listener.limit) this.#udp.change(listener.limit, new ForeignMessages(this.#world, listener.limit, true))
+    if (listener.limit !== this.listener.limit) this.#udp.change(listener.limit, new ForeignMessages(this.world, listener.limit, true))
     this.listener = listener
-    this.#rules.use(listsOf(listener))
-    this.#origins.use(plainOrigins(listener, this.#world))
+    this.rules.use(listsOf(listener))
+    this.#origins.use(plainOrigins(listener, this.world))
   }
 
-  pause(isPaused: boolean): void {
+  override pause(isPaused: boolean): void {
     this.#udp.isPaused = isPaused
   }
 

@@ -70,14 +70,15 @@ export class Origins {
   }
 
   /** The same for a HOSTNAME that stands at `bytes[start..end]`. */
-  ofBytes(bytes: Uint8Array, start: number, end: number): Origin {
+  ofBytes(bytes: Buffer, start: number, end: number): Origin {
     let hash = end - start
     for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0
     const place = hash & (SEEN_PLACES - 1)
     const seen = this.#seen[place]
     if (seen !== undefined && isSame(seen.name, bytes, start, end)) return seen.origin
-    const origin = this.of(Buffer.from(bytes.subarray(start, end)).toString('latin1'))
-    if (origin.kind !== 'limited' && end - start <= ORIGIN_LIMIT) this.#seen[place] = { name: bytes.slice(start, end), origin }
+    const origin = this.of(bytes.toString('latin1', start, end))
+    if (origin.kind !== 'limited' && end - start <= ORIGIN_LIMIT)
+      this.#seen[place] = { name: Uint8Array.from(bytes.subarray(start, end)), origin }
     return origin
   }
 

@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from '../core/base/address.ts'
 import { LoghopError } from '../core/base/errors.ts'
 import type { Log } from '../core/base/log.ts'
-import { PlaceKeys, type Prepared } from '../core/daemon/prepared.ts'
+import { PlaceKeys, type Prepared, prepared } from '../core/daemon/prepared.ts'
 import type { RepeatGuard } from '../core/daemon/repeat-guard.ts'
 import { Passthrough } from './passthrough.ts'
 
@@ -41,7 +41,7 @@ export class Passthroughs {
     const wanted: Array<readonly [Held, Address]> = []
     const keys = new PlaceKeys()
     const close = (): void => {
-      for (const { passthrough } of made.splice(0)) passthrough.close()
+      for (const { passthrough } of made) passthrough.close()
     }
     try {
       for (const { listen, to } of options) {
@@ -55,20 +55,16 @@ export class Passthroughs {
       close()
       throw error
     }
-    let isSettled = false
-    return {
+    return prepared<void>({
+      isOver: () => this.#isClosed,
+      nothing: undefined,
+      undo: close,
       commit: () => {
-        if (isSettled || this.#isClosed) return close()
-        isSettled = true
         for (const [{ passthrough }, to] of wanted) passthrough.leadTo(to)
         for (const { passthrough } of before.values()) passthrough.close()
         this.#held = wanted.map(([held]) => held)
       },
-      abort: () => {
-        if (!isSettled) close()
-        isSettled = true
-      },
-    }
+    })
   }
 
   close(): void {

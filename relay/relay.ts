@@ -1,6 +1,7 @@
 import { systemClock } from '../core/base/clock.ts'
 import type { Log } from '../core/base/log.ts'
 import { Metrics } from '../core/base/metrics.ts'
+import { COMMON_RELOADED, takeOver } from '../core/daemon/common-reload.ts'
 import type { Running } from '../core/daemon/lifecycle.ts'
 import { openFilesLimit } from '../core/daemon/open-files-limit.ts'
 import { openSpool } from '../core/daemon/open-spool.ts'
@@ -26,19 +27,7 @@ import { Refusals } from './refusals.ts'
 const RESERVE_BYTES = 8 << 20
 
 /** What a reload can change; the rest needs a restart. */
-const RELOADED = [
-  'authority',
-  'renew',
-  'revocation_interval',
-  'destinations',
-  'rules',
-  'listeners',
-  'passthrough',
-  'spool.limit',
-  'spool.compress',
-  'log.level',
-  'stop_timeout',
-]
+const RELOADED = [...COMMON_RELOADED, 'destinations', 'rules', 'listeners', 'passthrough']
 
 /**
  * Starts the relay: spool, destinations, then the listeners.
@@ -128,10 +117,7 @@ export async function startRelay(
           const replaced = await destinations.replace(wantedOf(after, delivery), () => {
             changed = listeners.commit()
             passing!.commit()
-            spool.limitBytes = after.spool.limit
-            intake.setCompression(after.spool.compress)
-            log.setLevel(after.log.level)
-            keeper.change({ authority: after.authority, renew: after.renew, listsEveryMs: after.revocation_interval })
+            takeOver(after, { spool, intake, log, keeper })
             stopTimeoutMs = after.stop_timeout
           })
           return `${replacedText(replaced)}, ${changedText(changed!)}`

@@ -7,6 +7,26 @@ export interface Prepared<Done> {
   abort(): void
 }
 
+/** @param change `commit` and `undo` run at most once, and only one of them; `isOver` what it would change is stopped already: then there is nothing to change */
+export function prepared<Done>(change: { commit(): Done; undo(): void; isOver(): boolean; readonly nothing: Done }): Prepared<Done> {
+  let isSettled = false
+  const undo = (): void => {
+    isSettled = true
+    change.undo()
+  }
+  return {
+    commit: () => {
+      if (!isSettled && change.isOver()) undo()
+      if (isSettled) return change.nothing
+      isSettled = true
+      return change.commit()
+    },
+    abort: () => {
+      if (!isSettled) undo()
+    },
+  }
+}
+
 /** Tells places that are written alike apart, such as ports that the system chooses: the first of a configuration stays the first of the next. */
 export class PlaceKeys {
   readonly #counts = new Map<string, number>()

@@ -1,5 +1,5 @@
 import type { Piece, Template } from '../syslog/macros.ts'
-import { macroPath } from '../syslog/path-value.ts'
+import { checkedPath } from '../syslog/path-value.ts'
 import { GENERATION, type RotationPeriod } from './file-rotation.ts'
 
 /** What pathValue makes of any text. */
@@ -53,9 +53,7 @@ export interface DatedPattern {
 }
 
 export function datedPattern(template: Template): DatedPattern {
-  const result = macroPath(template)
-  if (result.kind === 'malformed') throw new RangeError(`Cannot use the path ${template.text}: ${result.reason}`)
-  const { base, parts } = result.path
+  const { base, parts } = checkedPath(template)
   const texts = parts.map((part) => part.map(expressionOf).join(''))
   const last = texts.length - 1
   // The file itself, or one that was rotated.

@@ -4,10 +4,9 @@
 import type { Position } from '../spool/position.ts'
 import type { MacroSource } from '../syslog/macro-values.ts'
 import { MacroReader } from '../syslog/macro-values.ts'
-import { readTemplate, type Template } from '../syslog/macros.ts'
 import { type MessageContext, MessageFields } from '../syslog/message-fields.ts'
 import type { MinutesAt } from '../syslog/moment.ts'
-import { type MacroPath, macroPath } from '../syslog/path-value.ts'
+import { checkedPath, checkedTemplate, type MacroPath } from '../syslog/path-value.ts'
 import type { PathTemplate } from './path-template.ts'
 import type { Selects } from './selects.ts'
 import { chosenOf, type Planned, type Shaper } from './shaper.ts'
@@ -53,11 +52,9 @@ export class FilePlanner implements PathTemplate {
    * @param shaper chooses instead of `selects` where it is given
    */
   constructor(template: string, selects: Selects | undefined, minutesAt: MinutesAt, shaper?: Shaper) {
-    const read = checked(template)
-    const path = macroPath(read)
-    if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
-    this.base = path.path.base
-    this.#path = path.path
+    const read = checkedTemplate(template)
+    this.#path = checkedPath(read)
+    this.base = this.#path.base
     this.#selects = selects
     this.#shaper = shaper
     this.#isByRecord = read.pieces.every((piece) => 'literal' in piece || RECORD_MACROS.has(piece.name))
@@ -130,18 +127,9 @@ const UNKNOWN = /\$\{?(UNIQID|SOURCEIP|PEER|VIA)\b\}?/g
 
 /** The file that one message would go to, for people: what is not known of it stays a macro. */
 export function shownFile(template: string, message: Uint8Array, context: MessageContext, minutesAt: MinutesAt): string {
-  const path = macroPath(
-    checked(template.replace(UNKNOWN, (macro, name) => (name === 'SOURCEIP' && context.sourceIp !== '' ? macro : `$$${name}`))),
-  )
-  if (path.kind === 'malformed') throw new RangeError(`Cannot use the path ${template}: ${path.reason}`)
+  const shown = template.replace(UNKNOWN, (macro, name) => (name === 'SOURCEIP' && context.sourceIp !== '' ? macro : `$$${name}`))
+  const { base, components } = checkedPath(checkedTemplate(shown))
   const fields = new MessageFields()
   fields.begin(message, 0, message.length)
-  const components = path.path.components(new MacroReader(minutesAt).read(fields, context))
-  return [path.path.base === '/' ? '' : path.path.base, ...components].join('/')
-}
-
-function checked(text: string): Template {
-  const result = readTemplate(text)
-  if (result.kind === 'malformed') throw new RangeError(`Cannot use the path ${text}: ${result.faults[0]!.reason}`)
-  return result.template
+  return [base === '/' ? '' : base, ...components(new MacroReader(minutesAt).read(fields, context))].join('/')
 }

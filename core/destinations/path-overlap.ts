@@ -1,7 +1,7 @@
 // Whether two paths with macros can make one and the same file. In doubt they can: what a macro stands for is taken a little too widely, never too narrowly.
 
-import { readTemplate, type Template } from '../syslog/macros.ts'
-import { macroPath } from '../syslog/path-value.ts'
+import type { Template } from '../syslog/macros.ts'
+import { checkedPath, checkedTemplate } from '../syslog/path-value.ts'
 import { dateValueOf } from './dated-pattern.ts'
 
 const DIGITS = '0123456789'
@@ -51,11 +51,7 @@ export type PathShape = readonly (readonly Atom[])[]
 
 /** @param path one that the configuration has checked */
 export function pathShape(path: string): PathShape {
-  const read = readTemplate(path)
-  if (read.kind === 'malformed') throw new RangeError(`Cannot use the path ${path}: ${read.faults[0]!.reason}`)
-  const result = macroPath(read.template)
-  if (result.kind === 'malformed') throw new RangeError(`Cannot use the path ${path}: ${result.reason}`)
-  const { base, parts } = result.path
+  const { base, parts } = checkedPath(checkedTemplate(path))
   const fixed = base.split('/').filter((name) => name !== '')
   return [...fixed.map((name) => [...name].map(one)), ...parts.map((part) => part.flatMap(atomsOf))]
 }

@@ -55,10 +55,6 @@ export class OriginBatches {
     return this.#bytes
   }
 
-  get messages(): number {
-    return this.#messages
-  }
-
   /** @param address from where it came, see Hop. @param message stands at `from..to` of it */
   add(origin: string, address: string | undefined, message: Buffer, from: number, to: number): void {
     const last = this.#last

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { MacroRange, type MacroSource } from './macro-values.ts'
-import type { Piece, Template } from './macros.ts'
+import { type Piece, readTemplate, type Template } from './macros.ts'
 
 /** Of every file system that we know. */
 export const COMPONENT_LIMIT_BYTES = 255
@@ -87,6 +87,20 @@ export function macroPath(template: Template): PathTemplateResult {
   const below = named.slice(fixed)
   const range = new MacroRange()
   return { kind: 'path', path: { base, parts: below, components: (source) => below.map((part) => componentOf(part, source, range)) } }
+}
+
+/** The template of a path that the configuration has checked. @throws {RangeError} it has not */
+export function checkedTemplate(text: string): Template {
+  const result = readTemplate(text)
+  if (result.kind === 'malformed') throw new RangeError(`Cannot use the path ${text}: ${result.faults[0]!.reason}`)
+  return result.template
+}
+
+/** As macroPath, of such a template. @throws {RangeError} it has not */
+export function checkedPath(template: Template): MacroPath {
+  const result = macroPath(template)
+  if (result.kind === 'malformed') throw new RangeError(`Cannot use the path ${template.text}: ${result.reason}`)
+  return result.path
 }
 
 function componentOf(part: readonly Piece[], source: MacroSource, range: MacroRange): string {

@@ -3,7 +3,7 @@ import * as path from 'node:path'
 import { type FoundFile, findFile } from './generation.ts'
 
 const SIBLINGS_LIMIT = 1000
-const LISTINGS_LIMIT = 50
+const LOOKS_LIMIT = 50
 
 // What logrotate, newsyslog and their like add to a name: a number or a date, or `old`. Compressed files end otherwise.
 const ROTATED = /^(?:[.-]\d[\d:T_.-]{0,40}|\.old)$/
@@ -23,17 +23,17 @@ export function isRotatedName(name: string, of: string): boolean {
  * who is taken for gone is taken for new later, and read again. So two listings have to agree.
  */
 export function rotatedSiblings(file: string): FoundFile[] {
-  return settled(() => listedSiblings(file), placesOf, LISTINGS_LIMIT).seen
+  return settled(() => listedSiblings(file), placesOf).seen
 }
 
 /** Looks until two looks in a row have seen the same, so that there was a moment at which all of it was true. */
-export function settled<T>(look: () => T, inWords: (seen: T) => string, limit: number): { readonly seen: T; readonly isSettled: boolean } {
+export function settled<T>(look: () => T, inWords: (seen: T) => string): { readonly seen: T; readonly isSettled: boolean } {
   let words = inWords(look())
   for (let looks = 1; ; looks++) {
     const seen = look()
     const again = inWords(seen)
     if (again === words) return { seen, isSettled: true }
-    if (looks >= limit) return { seen, isSettled: false }
+    if (looks >= LOOKS_LIMIT) return { seen, isSettled: false }
     words = again
   }
 }

@@ -10,7 +10,6 @@ export const LINGER_MS = 600_000
 const GENERATIONS_LIMIT = 64
 const KNOWN_LIMIT = 1000
 const MOVES_LIMIT = 50
-const LOOKS_LIMIT = 50
 
 /** What is kept of a path. */
 export interface TailState {
@@ -114,7 +113,7 @@ export class TailedPath {
     this.#seen = seen
     const current = this.#open.at(-1)
     // The rotation goes on while we look: what was seen one after the other has to have been true at one moment, or a copy is missed, taken for another file or read twice.
-    const { seen: view, isSettled } = settled(() => this.#view(current), inWords, LOOKS_LIMIT)
+    const { seen: view, isSettled } = settled(() => this.#view(current), inWords)
     if (!isSettled) {
       this.#stamp = ''
       return false
@@ -295,32 +294,28 @@ export class TailedPath {
 /** Those of the files that are no copies of what stands at the path. */
 function copiesLeftOut(files: readonly FoundFile[], original: FoundFile | undefined): FoundFile[] {
   if (files.length === 0 || original === undefined) return [...files]
-  try {
-    const fd = fs.openSync(original.path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
-    try {
-      return files.filter((file) => !isCopyOf(file, fd))
-    } finally {
-      fs.closeSync(fd)
-    }
-  } catch {
-    // It is gone again, and the next look sees that.
-    return []
-  }
+  // Where it is gone again, the next look sees that.
+  return reading(original.path, (fd) => files.filter((file) => !isCopyOf(file, fd))) ?? []
 }
 
 /** Whether both begin alike, or the copy holds nothing yet. What was cut and is empty has no copies. */
 function isCopyOf(copy: FoundFile, fd: number): boolean {
   if (copy.size === 0) return true
   if (fs.fstatSync(fd).size === 0) return false
+  return reading(copy.path, (copyFd) => beginAlike(fd, copyFd)) ?? true
+}
+
+/** @returns undefined where the file cannot be read */
+function reading<T>(file: string, read: (fd: number) => T): T | undefined {
   try {
-    const copyFd = fs.openSync(copy.path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+    const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
     try {
-      return beginAlike(fd, copyFd)
+      return read(fd)
     } finally {
-      fs.closeSync(copyFd)
+      fs.closeSync(fd)
     }
   } catch {
-    return true
+    return undefined
   }
 }
 
